@@ -1,0 +1,38 @@
+//! The real machine.
+
+#![allow(unused_imports)]
+
+pub(crate) use ::parking_lot::{Condvar, Mutex, MutexGuard};
+pub(crate) use ::std::hint::spin_loop;
+pub(crate) use ::std::sync::Arc;
+pub(crate) use ::std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+};
+pub(crate) use ::std::thread;
+pub(crate) use ::std::thread::yield_now;
+pub(crate) use ::std::thread_local;
+
+/// A cell whose every access is a closure over the raw pointer; loom's twin checks them.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct UnsafeCell<T: ?Sized>(::std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        UnsafeCell(::std::cell::UnsafeCell::new(value))
+    }
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner()
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        f(self.0.get())
+    }
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
