@@ -10,7 +10,6 @@ pub(crate) use ::loom::sync::atomic::{
 };
 pub(crate) use ::loom::thread;
 pub(crate) use ::loom::thread::yield_now;
-pub(crate) use ::loom::thread_local;
 
 pub(crate) type MutexGuard<'a, T> = ::loom::sync::MutexGuard<'a, T>;
 
@@ -61,3 +60,11 @@ fn replace_with<T>(slot: &mut T, f: impl FnOnce(T) -> T) {
         std::ptr::write(slot, f(old));
     }
 }
+
+/// loom's thread-locals with std's constant form, which loom's own macro does not parse.
+macro_rules! constant_thread_local {
+    ($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = const $init:block $(;)?) => {
+        ::loom::thread_local! { $(#[$meta])* $vis static $name: $type = $init }
+    };
+}
+pub(crate) use constant_thread_local as thread_local;

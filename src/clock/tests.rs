@@ -1,0 +1,66 @@
+use super::*;
+
+fn wait_out(d: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < d {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn a_difference_of_ticks_is_the_time_that_passed() {
+    ticks_to_ns(1);
+    // Being switched out between the two clocks' readings only ever spoils single tries.
+    let off = (0..10)
+        .map(|_| {
+            let from = (ticks(), Instant::now());
+            wait_out(Duration::from_millis(5));
+            let to = (ticks(), Instant::now());
+            let ours = ticks_to_ns(to.0 - from.0) as f64;
+            let theirs = (to.1 - from.1).as_nanos() as f64;
+            (ours / theirs - 1.0).abs()
+        })
+        .fold(f64::INFINITY, f64::min);
+    assert!(off < 0.001, "off by {off}");
+}
+
+#[test]
+fn ticks_never_run_backwards_on_one_thread() {
+    let mut last = ticks();
+    for _ in 0..100_000 {
+        let now = ticks();
+        assert!(now >= last);
+        last = now;
+    }
+}
+
+#[test]
+fn overlong_and_negative_times_saturate() {
+    assert_eq!(ticks_to_ns(0), 0);
+    assert!(ticks_to_ns(u64::MAX) > 1 << 50);
+    assert_eq!(ns_since(u64::MAX), 0);
+    let now = Instant::now();
+    assert!(instant(u64::MAX) >= now);
+    // A tick from before the machine started has no instant, and must not panic.
+    let _ = instant(0);
+}
+
+#[test]
+fn an_instant_stands_where_its_tick_was_taken() {
+    let before = Instant::now();
+    let tick = ticks();
+    wait_out(Duration::from_millis(2));
+    let at = instant(tick);
+    // The wait lies behind the tick; allow the conversion a tenth of it.
+    assert!(at + Duration::from_micros(200) >= before);
+    assert!(at.elapsed() >= Duration::from_micros(1_800));
+}
+
+#[test]
+fn a_rate_between_equal_readings_is_one() {
+    let at = Instant::now();
+    let same = Reading { tick: 7, at };
+    assert_eq!(rate_between(same, same), ONE);
+    let earlier = Reading { tick: 3, at };
+    assert_eq!(rate_between(same, earlier), ONE);
+}

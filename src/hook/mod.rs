@@ -1,0 +1,99 @@
+//! The waist: every wait and every wake passes here, and whoever wants to know of them subscribes here.
+//!
+//! A [`Subscriber`] is told when a task is spawned, polled, begins to wait, is made ready and ends: with the reason, the
+//! object, the place in the source, and who woke whom. While nobody subscribes, an event costs one relaxed load.
+//!
+//! ```
+//! use gochan::hook::{self, Park, Subscriber};
+//!
+//! struct Printer;
+//!
+//! impl Subscriber for Printer {
+//!     fn on_park(&self, event: &Park<'_>) {
+//!         eprintln!("{} waits: {} at {}", event.task, event.reason, event.site);
+//!     }
+//! }
+//!
+//! let printing = hook::subscribe(Printer);
+//! // ... run the program ...
+//! drop(printing);
+//! ```
+// Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
+// thread, `object` are the tags and names of what can be waited for, `subscriber` is the delivery of events.
+//
+// Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
+// primitive, a task or a recorder.
+
+pub(crate) mod current;
+pub(crate) mod object;
+pub(crate) mod record;
+pub(crate) mod registry;
+mod subscriber;
+
+use std::panic::Location;
+// The mask is the real machine's under loom as well: nobody subscribes in a model.
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+pub use self::object::{Kind, ObjId};
+pub use self::subscriber::{
+    Events, Exit, Park, PollEnd, PollStart, Ready, Spawn, Subscriber, Subscription, dropped_events,
+    subscribe,
+};
+pub use crate::wait::reason::{WaitClass, WaitReason};
+
+pub(crate) use self::subscriber::{exited, poll_ended, poll_started, ready, spawned};
+
+/// The atomics that records are made of. Always the real machine's, so that records outlive the runs of a model; the
+/// model of the record itself (`model`) compiles `record.rs` a second time over loom's.
+mod words {
+    pub(super) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+}
+
+/// One wait, as the one who waits describes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note {
+    /// [`current::task_id`] of the one who waits.
+    pub(crate) task: u64,
+    pub(crate) reason: WaitReason,
+    pub(crate) object: ObjId,
+    /// Where the object was made.
+    pub(crate) made: Option<&'static Location<'static>>,
+    /// Where the operation was called.
+    pub(crate) site: &'static Location<'static>,
+    /// When the wait began, in ticks.
+    pub(crate) since: u64,
+}
+
+/// One arm of a select that waits: what it wants of which object, and where.
+///
+/// The direction is in the reason: [`WaitReason::ChanReceive`] or [`WaitReason::ChanSend`] for channels.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ArmNote {
+    /// What the arm waits for.
+    pub reason: WaitReason,
+    /// The object it waits on.
+    pub object: ObjId,
+    /// Where that object was made, if it says so.
+    pub made: Option<&'static Location<'static>>,
+    /// Where the arm's operation was called.
+    pub site: &'static Location<'static>,
+}
+
+pub(crate) const SPAWN: u32 = 1 << 0;
+pub(crate) const PARK: u32 = 1 << 1;
+pub(crate) const READY: u32 = 1 << 2;
+pub(crate) const POLL_START: u32 = 1 << 3;
+pub(crate) const POLL_END: u32 = 1 << 4;
+pub(crate) const EXIT: u32 = 1 << 5;
+
+/// The events that somebody listens to.
+static MASK: AtomicU32 = AtomicU32::new(0);
+
+/// Whether somebody listens to this event.
+#[inline(always)]
+pub(crate) fn on(event: u32) -> bool {
+    // ORDERING: Relaxed: a subscriber is told what happens from some moment soon after `subscribe` on; nothing that it
+    // reads is published by the mask.
+    MASK.load(Relaxed) & event != 0
+}
