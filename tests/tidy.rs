@@ -1,0 +1,282 @@
+//! The house rules, held by reading the sources.
+//!
+//! * A file of `src/` uses its own room, the neighbours listed for it, and lower floors; never a higher one.
+//! * `unsafe` stands only in the listed files, each with its reason; a file that no longer needs it leaves the list.
+//! * Every file says in a `//!` header what it is. A file of `src/` has at most 400 lines of code.
+//! * No placeholder, ignored test or note of work to do; no sleeping test without a reason.
+//!
+//! `tidy/source.rs` reads the files, `tidy/bad_input.rs` feeds every checker with what it must complain about.
+
+#[path = "tidy/bad_input.rs"]
+mod bad_input;
+#[path = "tidy/source.rs"]
+mod source;
+
+use source::{Use, code_of, modules, uses, words};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room of the house: its floor, and whom it sees on that floor.
+struct Room(&'static str, u8, &'static [&'static str]);
+
+const ROOMS: &[Room] = &[
+    Room("shim", 0, &[]),
+    Room("util", 0, &["shim"]),
+    Room("clock", 0, &["shim", "util"]),
+    Room("hook", 1, &["wait"]),
+    Room("wait", 1, &["hook"]),
+    Room("chan", 2, &["select"]),
+    Room("select", 2, &[]),
+    Room("task", 2, &[]),
+    Room("sync", 2, &["select"]),
+    Room("time", 3, &["context"]),
+    Room("context", 3, &["time"]),
+    Room("rt", 4, &["net"]),
+    Room("net", 4, &["rt"]),
+    Room("diag", 5, &[]),
+];
+
+/// What a primitive may name of `select`: the face it shows there, nothing of the engine.
+const ARM_FACE: &[&str] = &["Arm", "Case", "arm"];
+
+/// The files that may hold `unsafe`, and why each needs it.
+const UNSAFE: &[(&str, &str)] = &[
+    (
+        "src/shim/loom.rs",
+        "hands loom's mutex guard over by value, as loom's condition variable wants it",
+    ),
+    ("src/clock.rs", "reads the processor's time stamp counter"),
+    (
+        "src/hook/record.rs",
+        "keeps a `&'static` in an atomic word, so that a dump can read it at any time",
+    ),
+];
+
+const CODE_LINES: usize = 400;
+
+// === The checkers: each takes a file's name and text and says what is wrong ===
+
+fn floors(file: &str, text: &str) -> Vec<String> {
+    let Some(name) = modules(file).first().copied() else {
+        return Vec::new();
+    };
+    if name == "error" {
+        let used = uses(file, &code_of(text)).iter().map(|u| u.2).next();
+        return used
+            .map(|line| format!("{file}:{line}: error is below every floor and uses nobody"))
+            .into_iter()
+            .collect();
+    }
+    let Some(room) = ROOMS.iter().find(|r| r.0 == name) else {
+        return vec![format!(
+            "{file}: room `{name}` has no floor; give it one in tests/tidy.rs"
+        )];
+    };
+    let code = code_of(text);
+    let wrong = |u: &Use<'_>| match u.0 {
+        Some(to) if to == name || to == "error" => None,
+        Some(to) => match ROOMS.iter().find(|r| r.0 == to) {
+            None => Some(format!(
+                "names `crate::{to}`; inside the house say which room it is in"
+            )),
+            Some(r) if r.1 < room.1 => None,
+            Some(r) if !room.2.contains(&to) => Some(format!(
+                "{name} (floor {}) uses {to} (floor {})",
+                room.1, r.1
+            )),
+            Some(_) if to == "select" && !u.1.is_some_and(|n| ARM_FACE.contains(&n)) => {
+                Some(format!("{name} uses more of select than the Arm trait"))
+            }
+            Some(_) => None,
+        },
+        None => None,
+    };
+    let complaints = uses(file, &code)
+        .iter()
+        .filter_map(|u| Some(format!("{file}:{}: {}", u.2, wrong(u)?)))
+        .collect();
+    complaints
+}
+
+fn unsafe_words(file: &str, text: &str) -> Vec<String> {
+    let code = code_of(text);
+    let listed = UNSAFE.iter().any(|(f, _)| *f == file);
+    let first = words(&code).iter().find(|w| w.0 == "unsafe").map(|w| w.1);
+    match (listed, first) {
+        (false, Some(line)) => vec![format!(
+            "{file}:{line}: holds `unsafe` and is not on the list in tests/tidy.rs"
+        )],
+        (true, None) => vec![format!(
+            "{file}: is on the list of unsafe files and holds none; take it off"
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn header(file: &str, text: &str) -> Vec<String> {
+    match text.lines().next() {
+        Some(first) if first.starts_with("//! ") && first.len() > "//! x".len() => Vec::new(),
+        _ => vec![format!(
+            "{file}:1: has no `//!` header that says what it is"
+        )],
+    }
+}
+
+/// Lines of code: no comments, no blank lines, no inline test modules.
+fn code_lines(text: &str) -> usize {
+    let code = code_of(text);
+    let (mut count, mut depth, mut until, mut armed) = (0, 0usize, None, false);
+    for line in code.lines().filter(|l| !l.trim().is_empty()) {
+        let cfg_test = line.contains("#[cfg(") && line.contains("test");
+        armed |= cfg_test;
+        let start = depth;
+        depth = (depth + line.matches('{').count()).saturating_sub(line.matches('}').count());
+        if armed && until.is_none() && depth > start {
+            until = Some(start);
+        }
+        if until.is_none() && !armed {
+            count += 1;
+        }
+        if until == Some(depth) || (until.is_none() && armed && line.trim_end().ends_with(';')) {
+            (until, armed) = (None, false);
+        }
+    }
+    count
+}
+
+fn size(file: &str, text: &str) -> Vec<String> {
+    let is_test = file.ends_with("tests.rs") || file.contains("/tests/");
+    match code_lines(text) {
+        n if n > CODE_LINES && !is_test => vec![format!(
+            "{file}: {n} lines of code, more than {CODE_LINES}: two nouns?"
+        )],
+        _ => Vec::new(),
+    }
+}
+
+/// Work that pretends to be done. Spelled in halves here, so that this page may pass its own check.
+fn stubs(file: &str, text: &str) -> Vec<String> {
+    let code = code_of(text);
+    let mut out = Vec::new();
+    for (n, (raw, bare)) in text.lines().zip(code.lines()).enumerate() {
+        let bare: String = bare.split_whitespace().collect();
+        for sign in [
+            concat!("to", "do!"),
+            concat!("unimple", "mented!"),
+            concat!("#[ig", "nore"),
+        ] {
+            if bare.contains(sign) {
+                out.push(format!("{file}:{}: `{sign}`", n + 1));
+            }
+        }
+        if [
+            concat!("FIX", "ME"),
+            concat!("TO", "DO"),
+            concat!("X", "XX"),
+        ]
+        .iter()
+        .any(|sign| raw.contains(sign))
+        {
+            out.push(format!("{file}:{}: a note of work not done", n + 1));
+        }
+    }
+    out
+}
+
+/// A sleep in a test hides a race, unless a `// sleep:` on its line or the one above says why it does not.
+fn sleeps(file: &str, text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let says_why = |n: usize| {
+        lines[n].contains("// sleep: ") || (n > 0 && lines[n - 1].contains("// sleep: "))
+    };
+    let code = code_of(text);
+    let sleeping = code
+        .lines()
+        .enumerate()
+        .filter(|(_, l)| l.contains("thread::sleep"));
+    sleeping
+        .filter(|(n, _)| !says_why(*n))
+        .map(|(n, _)| format!("{file}:{}: thread::sleep without a `// sleep: why`", n + 1))
+        .collect()
+}
+
+// === The house as it stands ===
+
+fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries.map(|e| e.expect("a readable directory")) {
+        let path = entry.path();
+        if path.is_dir() && path.file_name().is_some_and(|n| n != "target") {
+            rust_files(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// Runs `check` on every Rust file below `dirs`, and fails with all complaints at once.
+fn check_all(dirs: &[&str], check: fn(&str, &str) -> Vec<String>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for dir in dirs {
+        rust_files(&root.join(dir), &mut files);
+    }
+    assert!(!files.is_empty(), "no sources below {dirs:?}");
+    let mut complaints = Vec::new();
+    for path in files {
+        let text = fs::read_to_string(&path).expect("a readable source file");
+        let name = path
+            .strip_prefix(root)
+            .expect("below the root")
+            .to_string_lossy()
+            .replace('\\', "/");
+        complaints.extend(check(&name, &text));
+    }
+    complaints.sort();
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+const EVERYWHERE: &[&str] = &["src", "tests", "examples", "benches", "fuzz"];
+
+#[test]
+fn no_file_looks_up_a_floor() {
+    check_all(&["src"], floors);
+}
+
+#[test]
+fn unsafe_stands_only_where_listed() {
+    check_all(EVERYWHERE, unsafe_words);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let gone: Vec<_> = UNSAFE
+        .iter()
+        .filter(|(f, _)| !root.join(f).exists())
+        .collect();
+    assert!(gone.is_empty(), "listed, but not there: {gone:?}");
+    let front = fs::read_to_string(root.join("src/lib.rs")).expect("src/lib.rs");
+    assert!(
+        front.contains("#![deny(unsafe_code)]"),
+        "src/lib.rs must deny unsafe code"
+    );
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    check_all(EVERYWHERE, header);
+}
+
+#[test]
+fn one_file_is_one_noun() {
+    check_all(&["src"], size);
+}
+
+#[test]
+fn nothing_pretends_to_be_done() {
+    check_all(EVERYWHERE, stubs);
+}
+
+#[test]
+fn no_test_sleeps_without_a_reason() {
+    check_all(&["tests", "src"], sleeps);
+}
