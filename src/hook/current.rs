@@ -2,19 +2,19 @@
 //!
 //! What it is not: an owner. It holds copies of pointers that are only compared, and a record that is never unmapped.
 //!
-//! 1. The slot is set for exactly as long as one poll runs; a poll inside a poll ([`enter`]) puts the outer one back.
+//! 1. The slot is set for exactly as long as one poll runs; a poll inside a poll, and a thread's wait inside one, put
+//!    the outer one back.
 //! 2. `data` and `vtable` are those of the waker that the running poll was given; they are compared, never followed.
 //! 3. The slot has no destructor and a constant first value, so reading it is one load relative to the thread's base
 //!    and works until the thread's last instruction.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
-use std::cell::Cell;
-
 use super::object::{Kind, ObjId};
-use super::record::{Birth, Record};
+use super::record::{Birth, Record, State};
 use super::registry;
 use super::{ArmNote, Note, PARK};
 use crate::clock;
@@ -25,27 +25,18 @@ pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// The one that runs: what to compare wakers with, and where its status goes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Current {
-    pub(crate) data: *const (),
-    pub(crate) vtable: *const RawWakerVTable,
-    pub(crate) record: Option<&'static Record>,
+struct Current {
+    data: *const (),
+    vtable: *const RawWakerVTable,
+    record: Option<&'static Record>,
 }
 
 impl Current {
-    pub(crate) const NOBODY: Current = Current {
+    const NOBODY: Current = Current {
         data: ptr::null(),
         vtable: ptr::null(),
         record: None,
     };
-
-    /// The one whose poll is given `waker`.
-    pub(crate) fn of(waker: &Waker, record: Option<&'static Record>) -> Current {
-        Current {
-            data: waker.data(),
-            vtable: waker.vtable(),
-            record,
-        }
-    }
 }
 
 struct Slot {
@@ -66,49 +57,79 @@ thread_local! {
 
 // === for executors ===
 
-/// Makes `current` the one that runs, with a budget without end, until the guard is dropped. The one before, its
-/// budget and its yield mark come back then.
-pub(crate) fn enter(current: Current) -> Entered {
+/// Begins a poll: the task whose waker has this data and vtable runs here until the guard is dropped. Its record says
+/// so. The one before comes back then; the budget is the executor's business ([`set_budget`]) and stays.
+#[inline]
+pub(crate) fn enter(
+    data: *const (),
+    vtable: *const RawWakerVTable,
+    record: &'static Record,
+) -> Entered {
+    record.start_poll();
+    let current = Current {
+        data,
+        vtable,
+        record: Some(record),
+    };
     SLOT.with(|slot| Entered {
-        current: slot.current.replace(current),
-        budget: slot.budget.replace(UNLIMITED),
+        outer: slot.current.replace(current),
         yielded: slot.yielded.replace(false),
         not_send: PhantomData,
     })
 }
 
-/// Puts the outer one back when dropped.
+/// One poll. Puts the outer one back when dropped.
 #[must_use = "the one that runs changes back when this is dropped"]
 #[derive(Debug)]
 pub(crate) struct Entered {
-    current: Current,
-    budget: u32,
+    outer: Current,
     yielded: bool,
     /// The slot is that of this thread.
     not_send: PhantomData<*const ()>,
 }
 
+impl Entered {
+    /// Ends a poll that said Pending, before the task is given up: whether it gave way and is to be queued behind the
+    /// others. A poll that neither gave way nor recorded a wait waits for something that we do not know.
+    #[inline]
+    pub(crate) fn end(self) -> bool {
+        let yielded = SLOT.with(|slot| slot.yielded.get());
+        if let Some(record) = record() {
+            if yielded {
+                record.requeued();
+            } else if !record.is_parked() {
+                record.park_foreign(clock::ticks());
+            }
+        }
+        yielded
+    }
+}
+
 impl Drop for Entered {
+    #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
-            slot.current.set(self.current);
-            slot.budget.set(self.budget);
+            slot.current.set(self.outer);
             slot.yielded.set(self.yielded);
         });
     }
 }
 
-/// Makes `current` the one that runs and saves nothing: for a worker's loop, which has nobody outside of it.
-/// [`clear`] ends it.
+/// The task that runs here has ended and gives its record back: what still happens until its guard is dropped happens
+/// in nobody's name. Its waker is still its own.
 #[inline]
-pub(crate) fn set(current: Current) {
-    SLOT.with(|slot| slot.current.set(current));
+pub(crate) fn exit() {
+    SLOT.with(|slot| {
+        let record = None;
+        let current = slot.current.get();
+        slot.current.set(Current { record, ..current });
+    });
 }
 
-/// Nobody runs any more.
+/// Whether the task whose waker has this data is being polled here.
 #[inline]
-pub(crate) fn clear() {
-    SLOT.with(|slot| slot.current.set(Current::NOBODY));
+pub(crate) fn is_polling(data: *const ()) -> bool {
+    SLOT.with(|slot| ptr::eq(slot.current.get().data, data))
 }
 
 /// How many operations the running slice may still do.
@@ -121,18 +142,6 @@ pub(crate) fn budget() -> u32 {
 #[inline]
 pub(crate) fn set_budget(operations: u32) {
     SLOT.with(|slot| slot.budget.set(operations));
-}
-
-/// Marks that the running poll gives way, and is to be queued behind the others.
-#[inline]
-pub(crate) fn set_yielded() {
-    SLOT.with(|slot| slot.yielded.set(true));
-}
-
-/// Whether the poll that just ended gave way; the mark is gone afterwards.
-#[inline]
-pub(crate) fn take_yielded() -> bool {
-    SLOT.with(|slot| slot.yielded.replace(false))
 }
 
 // === for operations ===
@@ -157,6 +166,16 @@ pub(crate) fn spend_budget() -> bool {
             true
         }
     })
+}
+
+/// The running poll gives way to others: it says Pending next, and is polled again after they had their turn.
+pub(crate) fn yield_park(waker: &Waker) {
+    if is_own_waker(waker) {
+        // The executor asks for the mark at the end of the poll: no wake-up, so no locked instruction.
+        SLOT.with(|slot| slot.yielded.set(true));
+    } else {
+        waker.wake_by_ref();
+    }
 }
 
 /// The task that runs here, or the thread if it is inside a `.wait()`; [`ObjId::NONE`] for anybody else.
@@ -207,6 +226,56 @@ pub(crate) fn park_select(note: &Note, arms: &[ArmNote]) {
 
 // === threads ===
 
+/// This thread waits, until the guard is dropped: in its own name, or in that of the task whose poll blocks it.
+/// Operations have a budget without end.
+pub(crate) fn enter_thread() -> Blocked {
+    let outer = SLOT.with(|slot| slot.current.get());
+    let record = outer.record.or_else(thread_record);
+    let before = record.map_or(State::Idle, Record::state);
+    record.inspect(|record| record.start_poll());
+    SLOT.with(|slot| {
+        // Its waker is the parker's, not the task's; nobody's until somebody says so.
+        slot.current.set(Current {
+            record,
+            ..Current::NOBODY
+        });
+        Blocked {
+            outer,
+            record,
+            before,
+            budget: slot.budget.replace(UNLIMITED),
+            yielded: slot.yielded.replace(false),
+            not_send: PhantomData,
+        }
+    })
+}
+
+/// A thread's wait. Puts back what was before when dropped.
+#[must_use = "the one that runs changes back when this is dropped"]
+#[derive(Debug)]
+pub(crate) struct Blocked {
+    outer: Current,
+    record: Option<&'static Record>,
+    before: State,
+    budget: u32,
+    yielded: bool,
+    /// The slot is that of this thread.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        SLOT.with(|slot| {
+            slot.current.set(self.outer);
+            slot.budget.set(self.budget);
+            slot.yielded.set(self.yielded);
+        });
+        if let Some(record) = self.record {
+            record.resumed(self.before);
+        }
+    }
+}
+
 std::thread_local! {
     static THREAD: ThreadRecord = ThreadRecord::new();
 }
@@ -215,7 +284,7 @@ std::thread_local! {
 struct ThreadRecord(&'static Record);
 
 /// The record of this thread; `None` once the thread's own values are being dropped.
-pub(crate) fn thread_record() -> Option<&'static Record> {
+fn thread_record() -> Option<&'static Record> {
     THREAD.try_with(|thread| thread.0).ok()
 }
 

@@ -66,7 +66,7 @@ pub(crate) struct Note {
 
 /// One arm of a select that waits: what it wants of which object, and where.
 ///
-/// The direction is in the reason: [`WaitReason::ChanReceive`] or [`WaitReason::ChanSend`] for channels.
+/// The direction is in the reason: [`WaitReason::ChanRecv`] or [`WaitReason::ChanSend`] for channels.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ArmNote {
@@ -78,6 +78,16 @@ pub struct ArmNote {
     pub made: Option<&'static Location<'static>>,
     /// Where the arm's operation was called.
     pub site: &'static Location<'static>,
+}
+
+impl ArmNote {
+    /// An arm that never comes, as Go's nil channel.
+    pub(crate) const NIL: ArmNote = ArmNote {
+        reason: WaitReason::ChanRecvNil,
+        object: ObjId::NONE,
+        made: None,
+        site: Location::caller(),
+    };
 }
 
 pub(crate) const SPAWN: u32 = 1 << 0;

@@ -181,10 +181,20 @@ impl Record {
         self.polls.store(polls.wrapping_add(1), Relaxed);
     }
 
-    /// A thread's wait is over.
+    /// Queued anew by its own worker, woken by nobody else.
     #[inline]
-    pub(crate) fn idle(&self) {
-        self.word.store(word(State::Idle, 0, 0), Relaxed);
+    pub(crate) fn requeued(&self) {
+        self.word.store(word(State::Runnable, 0, 0), Relaxed);
+    }
+
+    /// A thread's wait is over, and it does again what it did `before`: nothing, or a poll.
+    #[inline]
+    pub(crate) fn resumed(&self, before: State) {
+        let state = match before {
+            State::Idle => State::Idle,
+            _ => State::Running,
+        };
+        self.word.store(word(state, 0, 0), Relaxed);
     }
 
     /// The poll that runs is about to say Pending, because of `note`. Of several in one poll the last one stands.
@@ -223,6 +233,25 @@ impl Record {
         self.word
             .store(word(State::Waiting, note.reason as u8, count), Relaxed);
         self.end(seq);
+    }
+
+    /// The poll that runs said Pending and nothing else.
+    #[cold]
+    pub(crate) fn park_foreign(&self, now: u64) {
+        let seq = self.begin();
+        self.object.store(0, Relaxed);
+        self.made.store(None);
+        self.site.store(None);
+        self.since.store(now, Relaxed);
+        let reason = WaitReason::Foreign as u8;
+        self.word.store(word(State::Waiting, reason, 0), Relaxed);
+        self.end(seq);
+    }
+
+    /// For the owner.
+    #[inline]
+    pub(crate) fn state(&self) -> State {
+        State::from_number(self.word.load(Relaxed) as u8)
     }
 
     /// Whether the poll that runs has recorded a wait. For the owner.

@@ -16,7 +16,7 @@ macro_rules! reasons {
         /// ```
         /// use gochan::hook::{WaitClass, WaitReason};
         ///
-        /// assert_eq!(WaitReason::ChanReceive.as_str(), "chan receive");
+        /// assert_eq!(WaitReason::ChanRecv.as_str(), "chan receive");
         /// assert_eq!(WaitReason::Join.to_string(), "join");
         /// assert_eq!(WaitReason::MutexLock.class(), WaitClass::Sync);
         /// ```
@@ -46,11 +46,11 @@ macro_rules! reasons {
 
 reasons! {
     /// A receive on a channel that is empty.
-    ChanReceive = "chan receive", Chan;
+    ChanRecv = "chan receive", Chan;
     /// A send on a channel that is full.
     ChanSend = "chan send", Chan;
     /// A receive on a channel that never has anything, as Go's nil channel.
-    ChanReceiveNil = "chan receive (nil chan)", Chan;
+    ChanRecvNil = "chan receive (nil chan)", Chan;
     /// A send on a channel that never takes anything, as Go's nil channel.
     ChanSendNil = "chan send (nil chan)", Chan;
     /// Several operations at once, of which none can go on.
@@ -87,7 +87,7 @@ reasons! {
     /// A tick or the firing of a timer.
     Timer = "timer", Time;
     /// The closing of a channel.
-    ChanClose = "chan close", Chan;
+    ChanClosed = "chan close", Chan;
     /// A value that somebody else is initialising.
     Once = "once", Sync;
 }
