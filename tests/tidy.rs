@@ -12,7 +12,7 @@ mod bad_input;
 #[path = "tidy/source.rs"]
 mod source;
 
-use source::{Use, code_of, modules, uses, words};
+use source::{code_of, modules, uses, words};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,19 +25,16 @@ const ROOMS: &[Room] = &[
     Room("clock", 0, &["shim", "util"]),
     Room("hook", 1, &["wait"]),
     Room("wait", 1, &["hook"]),
-    Room("chan", 2, &["select"]),
+    Room("chan", 2, &[]),
     Room("select", 2, &[]),
     Room("task", 2, &[]),
-    Room("sync", 2, &["select"]),
+    Room("sync", 2, &[]),
     Room("time", 3, &["context"]),
     Room("context", 3, &["time"]),
     Room("rt", 4, &["net"]),
     Room("net", 4, &["rt"]),
     Room("diag", 5, &[]),
 ];
-
-/// What a primitive may name of `select`: the face it shows there, nothing of the engine.
-const ARM_FACE: &[&str] = &["Arm", "Case", "arm"];
 
 /// The files that may hold `unsafe`, and why each needs it.
 const UNSAFE: &[(&str, &str)] = &[
@@ -61,7 +58,7 @@ fn floors(file: &str, text: &str) -> Vec<String> {
         return Vec::new();
     };
     if name == "error" {
-        let used = uses(file, &code_of(text)).iter().map(|u| u.2).next();
+        let used = uses(file, &code_of(text)).iter().map(|u| u.1).next();
         return used
             .map(|line| format!("{file}:{line}: error is below every floor and uses nobody"))
             .into_iter()
@@ -73,27 +70,20 @@ fn floors(file: &str, text: &str) -> Vec<String> {
         )];
     };
     let code = code_of(text);
-    let wrong = |u: &Use<'_>| match u.0 {
-        Some(to) if to == name || to == "error" => None,
-        Some(to) => match ROOMS.iter().find(|r| r.0 == to) {
-            None => Some(format!(
-                "names `crate::{to}`; inside the house say which room it is in"
-            )),
-            Some(r) if r.1 < room.1 => None,
-            Some(r) if !room.2.contains(&to) => Some(format!(
-                "{name} (floor {}) uses {to} (floor {})",
-                room.1, r.1
-            )),
-            Some(_) if to == "select" && !u.1.is_some_and(|n| ARM_FACE.contains(&n)) => {
-                Some(format!("{name} uses more of select than the Arm trait"))
-            }
-            Some(_) => None,
-        },
-        None => None,
+    let wrong = |to: &str| match ROOMS.iter().find(|r| r.0 == to) {
+        _ if to == name || to == "error" => None,
+        None => Some(format!(
+            "names `crate::{to}`; inside the house say which room it is in"
+        )),
+        Some(r) if r.1 >= room.1 && !room.2.contains(&to) => Some(format!(
+            "{name} (floor {}) uses {to} (floor {})",
+            room.1, r.1
+        )),
+        Some(_) => None,
     };
     let complaints = uses(file, &code)
         .iter()
-        .filter_map(|u| Some(format!("{file}:{}: {}", u.2, wrong(u)?)))
+        .filter_map(|u| Some(format!("{file}:{}: {}", u.1, wrong(u.0)?)))
         .collect();
     complaints
 }

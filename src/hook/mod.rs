@@ -34,7 +34,7 @@ use std::panic::Location;
 // The mask is the real machine's under loom as well: nobody subscribes in a model.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-pub use self::object::{Kind, ObjId};
+pub use self::object::{Kind, ObjId, name};
 pub use self::subscriber::{
     Events, Exit, Park, PollEnd, PollStart, Ready, Spawn, Subscriber, Subscription, dropped_events,
     subscribe,

@@ -194,8 +194,14 @@ pub(crate) fn set_name(id: ObjId, name: &str) {
     shard(id).lock().insert(id.0, Arc::from(name));
 }
 
-/// The name of `id`, if it has one.
-pub(crate) fn name(id: ObjId) -> Option<Arc<str>> {
+/// The name that a task, thread or object was given; `None` when it has none, or is gone.
+///
+/// ```
+/// use gochan::hook::{self, ObjId};
+///
+/// assert_eq!(hook::name(ObjId::NONE), None);
+/// ```
+pub fn name(id: ObjId) -> Option<Arc<str>> {
     shard(id).lock().get(&id.0).cloned()
 }
 

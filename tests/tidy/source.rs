@@ -113,12 +113,8 @@ pub(crate) fn words(code: &str) -> Vec<Word<'_>> {
     out
 }
 
-/// A path from the crate's root: its first two steps after `crate`, and its line. `None` where it ends.
-pub(crate) struct Use<'a>(
-    pub(crate) Option<&'a str>,
-    pub(crate) Option<&'a str>,
-    pub(crate) usize,
-);
+/// A path from the crate's root: its first step after `crate`, and its line.
+pub(crate) struct Use<'a>(pub(crate) &'a str, pub(crate) usize);
 
 /// All paths of a file that start at the crate's root, be it by `crate::` or by enough `super::`.
 pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
@@ -142,7 +138,7 @@ pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
                 depth -= 1;
             }
             "crate" if word(i + 1) == "::" => {
-                follow(&w, i + 2, &mut Vec::new(), &mut out);
+                follow(&w, i + 2, None, &mut out);
             }
             "super" if word(i + 1) == "::" => {
                 let mut up = 1;
@@ -150,7 +146,7 @@ pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
                     (up, i) = (up + 1, i + 2);
                 }
                 if up == home + inner.len() {
-                    follow(&w, i + 2, &mut Vec::new(), &mut out);
+                    follow(&w, i + 2, None, &mut out);
                 }
             }
             _ => {}
@@ -160,11 +156,12 @@ pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
     out
 }
 
-/// Walks the path, or tree of paths in braces, at `i`; pushes one `Use` a branch. Returns the place behind it.
+/// Walks the path, or tree of paths in braces, at `i`; pushes one `Use` a branch. `room` is the first step, where that was
+/// before the braces. Returns the place behind it.
 fn follow<'a>(
     w: &[Word<'a>],
     mut i: usize,
-    path: &mut Vec<&'a str>,
+    room: Option<&'a str>,
     out: &mut Vec<Use<'a>>,
 ) -> usize {
     let is = |i: usize, sign: &str| w.get(i).is_some_and(|w| w.0 == sign);
@@ -174,7 +171,7 @@ fn follow<'a>(
             i = if is(i, ",") {
                 i + 1
             } else {
-                follow(w, i, path, out)
+                follow(w, i, room, out)
             };
         }
         return i + 1;
@@ -182,15 +179,12 @@ fn follow<'a>(
     let Some(&Word(step, line)) = w.get(i) else {
         return i;
     };
-    path.push(step);
+    let room = room.unwrap_or(step);
     if is(i + 1, "::") {
-        i = follow(w, i + 2, path, out);
-    } else {
-        out.push(Use(path.first().copied(), path.get(1).copied(), line));
-        i += if is(i + 1, "as") { 3 } else { 1 };
+        return follow(w, i + 2, Some(room), out);
     }
-    path.pop();
-    i
+    out.push(Use(room, line));
+    i + if is(i + 1, "as") { 3 } else { 1 }
 }
 
 /// The module path of a file of `src/`: `src/chan/ring.rs` is `[chan, ring]`.
