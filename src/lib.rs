@@ -2,9 +2,21 @@
 //! waits, for what, since when and where.
 #![deny(unsafe_code)]
 
+pub mod chan;
 mod clock;
+mod error;
 pub mod hook;
 mod shim;
-mod wait {
-    pub(crate) mod reason;
+mod wait;
+
+#[doc(hidden)]
+pub mod __private {
+    //! For the macros of this crate only.
+    pub use crate::wait::case::{Case, Kind, RawCase};
 }
+
+pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
+pub use error::{
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+pub use wait::Arm;

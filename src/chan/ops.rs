@@ -1,0 +1,323 @@
+//! The waiting operations of a channel: send, reserve, receive, wait for the close. Each is an `Op` and a named future.
+//!
+//! What they are not: the channel's logic (`hchan.rs`) or the waiting (`wait/op.rs`). An `Op` says which queue, which
+//! case of the channel, and what a decided wait yields.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::hchan::{CLOSED, Inner, READABLE, RecvSlot, SendSlot, WRITABLE};
+use super::{HChan, Permit};
+use crate::error::{RecvError, SendError};
+use crate::wait::case::{Arm, Lent, OpCase};
+use crate::wait::lock::Object;
+use crate::wait::op::{Op, Park};
+use crate::wait::queue::Queue;
+use crate::wait::reason::WaitReason;
+use crate::wait::waiter::How;
+use crate::wait::{parker, wakes::Wakes};
+
+type Site = &'static Location<'static>;
+
+/// An `Op` that is a reference to a channel and the line that uses it.
+macro_rules! channel_op {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name<'a, T> {
+            chan: &'a HChan<T>,
+            site: Site,
+        }
+
+        impl<T> Clone for $name<'_, T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T> Copy for $name<'_, T> {}
+    };
+}
+
+channel_op!(
+    /// Sends a value.
+    SendOp
+);
+channel_op!(
+    /// Takes a value.
+    RecvOp
+);
+channel_op!(
+    /// Takes a permit to send.
+    ReserveOp
+);
+channel_op!(
+    /// Waits for the close.
+    ClosedOp
+);
+
+/// What every channel operation answers alike.
+macro_rules! channel_op_common {
+    ($queue:ident, $mask:expr) => {
+        type Inner = Inner<T>;
+
+        #[inline(always)]
+        fn object(&self) -> &Object<Inner<T>> {
+            &self.chan.object
+        }
+
+        #[inline(always)]
+        fn site(&self) -> Site {
+            self.site
+        }
+
+        #[inline(always)]
+        fn queue<'q>(&self, inner: &'q mut Inner<T>) -> &'q mut Queue<Self::Payload> {
+            &mut inner.$queue
+        }
+
+        #[inline(always)]
+        fn ready_mask(&self) -> u32 {
+            $mask
+        }
+    };
+}
+
+impl<T> Op for SendOp<'_, T> {
+    type Payload = SendSlot<T>;
+    type Output = Result<(), SendError<T>>;
+    const REASON: WaitReason = WaitReason::ChanSend;
+    channel_op_common!(sendq, WRITABLE);
+
+    #[inline(always)]
+    fn attempt(
+        &self,
+        inner: &mut Inner<T>,
+        payload: &mut SendSlot<T>,
+        wakes: &mut Wakes,
+        will_wait: bool,
+    ) -> Option<Self::Output> {
+        inner.send(payload, wakes, will_wait)
+    }
+
+    #[inline(always)]
+    fn collect(&self, payload: &mut SendSlot<T>, how: How) -> Self::Output {
+        match how {
+            How::Given => Ok(()),
+            How::Closed => Err(SendError(payload.take())),
+        }
+    }
+
+    fn abandon(&self, _: &mut Inner<T>, _: &mut SendSlot<T>, _: &mut Wakes) {
+        // Given means sent: the value is with its receiver.
+    }
+}
+
+impl<T> Op for RecvOp<'_, T> {
+    type Payload = RecvSlot<T>;
+    type Output = Result<T, RecvError>;
+    const REASON: WaitReason = WaitReason::ChanRecv;
+    channel_op_common!(recvq, READABLE);
+
+    #[inline(always)]
+    fn attempt(
+        &self,
+        inner: &mut Inner<T>,
+        _: &mut RecvSlot<T>,
+        wakes: &mut Wakes,
+        will_wait: bool,
+    ) -> Option<Self::Output> {
+        inner.recv(wakes, will_wait)
+    }
+
+    #[inline(always)]
+    fn collect(&self, payload: &mut RecvSlot<T>, how: How) -> Self::Output {
+        match how {
+            How::Given => Ok(payload.value.take().expect("a sender has filled the slot")),
+            How::Closed => Err(RecvError),
+        }
+    }
+
+    fn abandon(&self, inner: &mut Inner<T>, payload: &mut RecvSlot<T>, wakes: &mut Wakes) {
+        inner.abandon(payload, wakes);
+    }
+}
+
+impl<'a, T> Op for ReserveOp<'a, T> {
+    type Payload = SendSlot<T>;
+    type Output = Result<Permit<'a, T>, SendError<()>>;
+    const REASON: WaitReason = WaitReason::ChanSend;
+    channel_op_common!(sendq, WRITABLE);
+
+    fn attempt(
+        &self,
+        inner: &mut Inner<T>,
+        _: &mut SendSlot<T>,
+        _: &mut Wakes,
+        will_wait: bool,
+    ) -> Option<Self::Output> {
+        let granted = inner.reserve(will_wait)?;
+        Some(granted.map(|()| Permit::new(self.chan)))
+    }
+
+    fn collect(&self, _: &mut SendSlot<T>, how: How) -> Self::Output {
+        match how {
+            How::Given => Ok(Permit::new(self.chan)),
+            How::Closed => Err(SendError(())),
+        }
+    }
+
+    fn abandon(&self, inner: &mut Inner<T>, _: &mut SendSlot<T>, wakes: &mut Wakes) {
+        inner.unreserve(wakes);
+    }
+}
+
+impl<T> Op for ClosedOp<'_, T> {
+    type Payload = ();
+    type Output = ();
+    const REASON: WaitReason = WaitReason::ChanClosed;
+    channel_op_common!(closeq, CLOSED);
+
+    fn attempt(&self, inner: &mut Inner<T>, _: &mut (), _: &mut Wakes, _: bool) -> Option<()> {
+        inner.is_closed().then_some(())
+    }
+
+    fn collect(&self, _: &mut (), _: How) {}
+
+    fn abandon(&self, _: &mut Inner<T>, _: &mut (), _: &mut Wakes) {
+        // The close stays; there is nothing to pass on.
+    }
+}
+
+/// A named future around a `Park`, which is also an arm of `select!` by value and by `&mut`.
+macro_rules! channel_future {
+    ($(#[$doc:meta])* $name:ident, $op:ident, $output:ty) => {
+        pin_project! {
+            $(#[$doc])*
+            #[must_use = "futures do nothing unless awaited"]
+            pub struct $name<'a, T> {
+                #[pin]
+                park: Park<$op<'a, T>>,
+            }
+        }
+
+        impl<'a, T> $name<'a, T> {
+            #[inline(always)]
+            pub(super) fn new(chan: &'a HChan<T>, site: Site, payload: <$op<'a, T> as Op>::Payload) -> Self {
+                $name { park: Park::new($op { chan, site }, payload) }
+            }
+
+            /// Blocks this thread until the operation is done. Not for tasks: it would block their worker.
+            pub fn wait(self) -> $output {
+                parker::block_on(self)
+            }
+
+            /// Ends the wait from this side: the output if a peer was faster.
+            #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+            pub(crate) fn cancel(self: Pin<&mut Self>) -> Option<$output> {
+                self.project().park.cancel()
+            }
+        }
+
+        impl<'a, T> Future for $name<'a, T> {
+            type Output = $output;
+
+            #[inline(always)]
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<$output> {
+                self.project().park.poll(cx)
+            }
+        }
+
+        impl<'a, T> Arm for $name<'a, T> {
+            type Output = $output;
+            type Case = OpCase<$op<'a, T>>;
+
+            #[inline(always)]
+            fn into_case(self) -> Self::Case {
+                self.park.into_case()
+            }
+        }
+
+        impl<'a, 'b, T> Arm for &'b mut $name<'a, T> {
+            type Output = $output;
+            type Case = Lent<'b, $op<'a, T>>;
+
+            fn into_case(self) -> Self::Case {
+                (&mut self.park).into_case()
+            }
+        }
+
+        impl<T> fmt::Debug for $name<'_, T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.park.fmt(f)
+            }
+        }
+    };
+}
+
+channel_future!(
+    /// A send in progress, made by [`Sender::send`](crate::Sender::send).
+    ///
+    /// # Cancellation
+    /// Dropped before it completes, it has sent nothing and drops its value. To keep the value, pass `&mut send` to
+    /// `select!` and call [`into_inner`](SendFuture::into_inner) afterwards, or use
+    /// [`reserve`](crate::Sender::reserve).
+    SendFuture,
+    SendOp,
+    Result<(), SendError<T>>
+);
+
+channel_future!(
+    /// A receive in progress, made by [`Receiver::recv`](crate::Receiver::recv).
+    ///
+    /// # Cancellation
+    /// Safe at any time: a value that was already handed to it goes to the next waiting receiver, else back to the
+    /// front of the channel.
+    RecvFuture,
+    RecvOp,
+    Result<T, RecvError>
+);
+
+channel_future!(
+    /// A wish for a permit, made by [`Sender::reserve`](crate::Sender::reserve).
+    ///
+    /// # Cancellation
+    /// Safe at any time: a permit that was already granted is given back.
+    ReserveFuture,
+    ReserveOp,
+    Result<Permit<'a, T>, SendError<()>>
+);
+
+channel_future!(
+    /// Waits for the close of a channel, made by [`Sender::closed`](crate::Sender::closed).
+    ///
+    /// # Cancellation
+    /// Safe at any time.
+    ClosedFuture,
+    ClosedOp,
+    ()
+);
+
+impl<T> SendFuture<'_, T> {
+    /// The value of a send that has not happened: before the first poll, or after a `select!` that it lost.
+    ///
+    /// `None` if the value has been sent.
+    ///
+    /// # Panics
+    /// If the send has been polled by itself and is still being waited for.
+    pub fn into_inner(mut self) -> Option<T> {
+        self.withdrawn()
+    }
+
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn withdrawn(&mut self) -> Option<T> {
+        match std::mem::take(self.park.payload_mut()) {
+            SendSlot::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}

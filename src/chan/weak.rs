@@ -1,0 +1,54 @@
+//! Handles that do not keep a channel open.
+
+use super::{HChan, Receiver, Sender};
+use crate::shim::{Arc, AtomicUsize, Ordering::*};
+
+/// One more handle, unless the count has reached zero: a side that is gone stays gone.
+fn one_more(count: &AtomicUsize) -> bool {
+    // ORDERING: Relaxed: the count alone decides; the channel's state is reached through its lock.
+    count
+        .fetch_update(Relaxed, Relaxed, |n| (n > 0).then_some(n + 1))
+        .is_ok()
+}
+
+macro_rules! weak {
+    ($(#[$doc:meta])* $name:ident, $strong:ident, $count:ident) => {
+        $(#[$doc])*
+        pub struct $name<T> {
+            pub(super) chan: Arc<HChan<T>>,
+        }
+
+        impl<T> $name<T> {
+            #[doc = concat!("A [`", stringify!($strong), "`], if one is still alive.")]
+            pub fn upgrade(&self) -> Option<$strong<T>> {
+                one_more(&self.chan.$count).then(|| $strong { chan: self.chan.clone() })
+            }
+        }
+
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                $name { chan: self.chan.clone() }
+            }
+        }
+
+        impl<T> std::fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.chan).finish()
+            }
+        }
+    };
+}
+
+weak!(
+    /// A sender that does not keep the channel open, from [`Sender::downgrade`].
+    WeakSender,
+    Sender,
+    senders
+);
+
+weak!(
+    /// A receiver that does not keep the channel open, from [`Receiver::downgrade`].
+    WeakReceiver,
+    Receiver,
+    receivers
+);

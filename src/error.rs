@@ -1,0 +1,181 @@
+//! Every public error of the crate on one page.
+//!
+//! An error of an operation that takes a value gives the value back. `Debug` never needs `T: Debug`.
+
+use std::error::Error;
+use std::fmt;
+
+/// The channel is closed; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+/// Why [`Sender::try_send`](crate::Sender::try_send) did not send; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// No room, and no receiver waits.
+    Full(T),
+    /// The channel is closed.
+    Closed(T),
+}
+
+/// Why a send with a deadline did not send; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// The deadline passed first.
+    Timeout(T),
+    /// The channel is closed.
+    Closed(T),
+}
+
+/// The channel is closed and empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvError;
+
+/// Why [`Receiver::try_recv`](crate::Receiver::try_recv) has nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// Nothing there now.
+    Empty,
+    /// The channel is closed and empty.
+    Closed,
+}
+
+/// Why a receive with a deadline has nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// The deadline passed first.
+    Timeout,
+    /// The channel is closed and empty.
+    Closed,
+}
+
+const CLOSED_SEND: &str = "sending on a closed channel";
+const CLOSED_RECV: &str = "receiving on a closed and empty channel";
+
+impl<T> SendError<T> {
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// The two variants of a value-carrying error, written once.
+macro_rules! value_error {
+    ($name:ident, $first:ident, $is_first:ident, $text:literal) => {
+        impl<T> $name<T> {
+            /// The value that was not sent.
+            pub fn into_inner(self) -> T {
+                match self {
+                    $name::$first(value) | $name::Closed(value) => value,
+                }
+            }
+
+            #[doc = concat!("Whether this is `", stringify!($first), "`.")]
+            pub fn $is_first(&self) -> bool {
+                matches!(self, $name::$first(_))
+            }
+
+            /// Whether the channel is closed.
+            pub fn is_closed(&self) -> bool {
+                matches!(self, $name::Closed(_))
+            }
+        }
+
+        impl<T> fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $name::$first(_) => concat!(stringify!($first), "(..)"),
+                    $name::Closed(_) => "Closed(..)",
+                })
+            }
+        }
+
+        impl<T> fmt::Display for $name<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(if self.is_closed() { CLOSED_SEND } else { $text })
+            }
+        }
+
+        impl<T> Error for $name<T> {}
+
+        impl<T> From<SendError<T>> for $name<T> {
+            fn from(error: SendError<T>) -> Self {
+                $name::Closed(error.0)
+            }
+        }
+    };
+}
+
+value_error!(TrySendError, Full, is_full, "sending on a full channel");
+value_error!(
+    SendTimeoutError,
+    Timeout,
+    is_timeout,
+    "timed out sending on a channel"
+);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CLOSED_SEND)
+    }
+}
+
+impl<T> Error for SendError<T> {}
+
+/// The two variants of an error without a value, written once.
+macro_rules! plain_error {
+    ($name:ident, $first:ident, $is_first:ident, $text:literal) => {
+        impl $name {
+            #[doc = concat!("Whether this is `", stringify!($first), "`.")]
+            pub fn $is_first(&self) -> bool {
+                *self == $name::$first
+            }
+
+            /// Whether the channel is closed and empty.
+            pub fn is_closed(&self) -> bool {
+                *self == $name::Closed
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(if self.is_closed() { CLOSED_RECV } else { $text })
+            }
+        }
+
+        impl Error for $name {}
+
+        impl From<RecvError> for $name {
+            fn from(RecvError: RecvError) -> Self {
+                $name::Closed
+            }
+        }
+    };
+}
+
+plain_error!(
+    TryRecvError,
+    Empty,
+    is_empty,
+    "receiving on an empty channel"
+);
+plain_error!(
+    RecvTimeoutError,
+    Timeout,
+    is_timeout,
+    "timed out receiving on a channel"
+);
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CLOSED_RECV)
+    }
+}
+
+impl Error for RecvError {}

@@ -1,0 +1,225 @@
+//! The lock of a waitable object, and the object itself.
+//!
+//! What it is not: a lock for users, or for anything slow. A hold is a few dozen instructions: look at a queue, move
+//! one value, link one node. No foreign code runs inside (rule R1).
+//!
+//! `ByteLock` is one byte: taken by a swap, given back by a plain store, so an uncontended pair costs one locked
+//! instruction where a futex-based lock costs two (`unlock` there must find out whether somebody sleeps). The price is
+//! that a waiter cannot sleep on it: it spins, then yields its thread, then naps.
+//!
+//! Invariants
+//! 1. `inner` is touched only between `raw_lock` and `raw_unlock` of the same thread.
+//! 2. `gate` is stored only by the lock's holder, as its last act before unlocking; anybody may read it. Its low half
+//!    is the object's face (`Face::face`), its high half counts the stores. Two equal reads of `gate` therefore mean
+//!    that the face held all the time between them.
+//!
+//! Ordering pairs: `raw_unlock` (Release) -> `raw_lock` (Acquire) for `inner`; the store of `gate` (Release) ->
+//! `Object::gate` (Acquire) for a reader that acts on a face without the lock.
+
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::panic::Location;
+
+use crate::hook::ObjId;
+use crate::shim::{AtomicBool, AtomicU64, Ordering::*, UnsafeCell};
+
+/// A test-and-set lock of one byte.
+#[derive(Debug)]
+pub(crate) struct ByteLock(AtomicBool);
+
+impl ByteLock {
+    pub(crate) fn new() -> Self {
+        ByteLock(AtomicBool::new(false))
+    }
+
+    #[inline(always)]
+    fn lock(&self) {
+        // ORDERING: Acquire sees everything the last holder wrote before its Release store in `unlock`.
+        if self.0.swap(true, Acquire) {
+            self.lock_slow();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lock_slow(&self) {
+        let mut wait = Wait::new();
+        loop {
+            // ORDERING: Relaxed, only a hint that the swap is worth its cache line.
+            if !self.0.load(Relaxed) && !self.0.swap(true, Acquire) {
+                return;
+            }
+            wait.once();
+        }
+    }
+
+    #[inline(always)]
+    fn unlock(&self) {
+        // ORDERING: Release publishes the hold's writes to the next holder's Acquire swap.
+        self.0.store(false, Release);
+    }
+}
+
+/// How a thread passes the time until a short critical section of another thread ends.
+#[cfg(not(gochan_loom))]
+struct Wait {
+    backoff: crossbeam_utils::Backoff,
+    yields: u32,
+}
+
+#[cfg(not(gochan_loom))]
+impl Wait {
+    fn new() -> Self {
+        Wait {
+            backoff: crossbeam_utils::Backoff::new(),
+            yields: 0,
+        }
+    }
+
+    fn once(&mut self) {
+        if !self.backoff.is_completed() {
+            return self.backoff.snooze();
+        }
+        // The holder has lost its CPU: after some turns give it a whole one, whatever the scheduling class.
+        self.yields += 1;
+        if self.yields < 64 {
+            crate::shim::yield_now();
+        } else {
+            std::thread::sleep(std::time::Duration::from_micros(20));
+        }
+    }
+}
+
+#[cfg(gochan_loom)]
+struct Wait;
+
+#[cfg(gochan_loom)]
+impl Wait {
+    fn new() -> Self {
+        Wait
+    }
+    fn once(&mut self) {
+        crate::shim::yield_now();
+    }
+}
+
+/// What an object shows to those who look without its lock.
+pub trait Face {
+    /// 32 bits of the object's choice; equal faces must mean equal readiness.
+    fn face(&self) -> u32;
+}
+
+/// Something that can be waited for: a lock, what it guards, and who it is.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Object<I> {
+    gate: AtomicU64,
+    lock: ByteLock,
+    inner: UnsafeCell<I>,
+    id: ObjId,
+    made: &'static Location<'static>,
+}
+
+// SAFETY: `inner` is reached only under `lock` (invariant 1), which hands it from thread to thread as a whole; values
+// of `T` inside cross threads that way, hence `I: Send`. `id` and `made` never change.
+unsafe impl<I: Send> Sync for Object<I> {}
+// SAFETY: moving the object moves `inner` with it.
+unsafe impl<I: Send> Send for Object<I> {}
+
+impl<I: Face> Object<I> {
+    pub(crate) fn new(inner: I, id: ObjId, made: &'static Location<'static>) -> Self {
+        let gate = AtomicU64::new(u64::from(inner.face()));
+        Object {
+            gate,
+            lock: ByteLock::new(),
+            inner: UnsafeCell::new(inner),
+            id,
+            made,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ObjId {
+        self.id
+    }
+
+    pub(crate) fn made(&self) -> &'static Location<'static> {
+        self.made
+    }
+
+    /// The face and its version, without the lock.
+    #[inline(always)]
+    pub(crate) fn gate(&self) -> u64 {
+        // ORDERING: Acquire, so that what follows a decision on this face sees what its holder saw.
+        self.gate.load(Acquire)
+    }
+
+    #[inline(always)]
+    pub(crate) fn lock(&self) -> Locked<'_, I> {
+        self.lock.lock();
+        Locked {
+            object: self,
+            _not_send: PhantomData,
+        }
+    }
+
+    /// Takes the lock without a guard, for a select that holds several; `raw_unlock` gives it back.
+    pub(crate) fn raw_lock(&self) {
+        self.lock.lock();
+    }
+
+    /// # Safety
+    /// The calling thread holds the lock and keeps no reference into `inner`.
+    #[inline(always)]
+    pub(crate) unsafe fn raw_unlock(&self) {
+        // ORDERING: Relaxed, only the holder stores it and we are the holder.
+        let version = (self.gate.load(Relaxed) >> 32).wrapping_add(1);
+        // SAFETY: the caller holds the lock and no other reference.
+        let face = self.inner.with(|inner| unsafe { (*inner).face() });
+        // ORDERING: Release pairs with the Acquire of `gate`.
+        self.gate.store(version << 32 | u64::from(face), Release);
+        self.lock.unlock();
+    }
+
+    /// # Safety
+    /// The calling thread holds the lock, by `raw_lock`, for as long as it uses the reference, and has no other one.
+    #[inline(always)]
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn inner(&self) -> &mut I {
+        // SAFETY: invariant 1, promised by the caller.
+        self.inner.with_mut(|inner| unsafe { &mut *inner })
+    }
+}
+
+/// The lock of an object is held; the way to what it guards.
+#[must_use]
+pub(crate) struct Locked<'a, I: Face> {
+    object: &'a Object<I>,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<I: Face> Deref for Locked<'_, I> {
+    type Target = I;
+    #[inline(always)]
+    fn deref(&self) -> &I {
+        // SAFETY: this guard is the proof of the lock; the shared borrow of the guard keeps `deref_mut` out.
+        self.object.inner.with(|inner| unsafe { &*inner })
+    }
+}
+
+impl<I: Face> DerefMut for Locked<'_, I> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut I {
+        // SAFETY: this guard is the proof of the lock, borrowed exclusively.
+        self.object.inner.with_mut(|inner| unsafe { &mut *inner })
+    }
+}
+
+impl<I: Face> Drop for Locked<'_, I> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: the guard was made by `lock` on this thread (it is not Send) and its references have ended.
+        unsafe { self.object.raw_unlock() }
+    }
+}

@@ -1,0 +1,359 @@
+//! Waiting, written once: what a primitive supplies (`Op`) and the one future that waits for it (`Park`).
+//!
+//! What it is not: a fast path. Those stay in the primitive, in front of `Park`. Nor a select: that is `select/`, which
+//! drives the same `Op`s through `Case`.
+//!
+//! ```text
+//! stage     word           sudog        what drop does                 what poll does
+//! Fresh     IDLE           unlinked     nothing                        attempt; else enqueue, park -> Parked
+//! Parked    PARKED         linked       unlink                         look; new waker: replace it under the lock
+//! Parked    DONE|Given     unlinked     `abandon` the payload (R7)     collect -> Over
+//! Parked    DONE|Closed    unlinked     nothing                        collect -> Over
+//! Over      -              unlinked     nothing                        panic
+//! ```
+//! Invariants
+//! 1. Nothing happens before the first poll (rule R8): a `Fresh` operation is plain data and may be moved.
+//! 2. From the first `Pending` on, the memory stays put until drop (pinning), and drop unlinks: so a linked sudog and
+//!    its waiter are always alive.
+//! 3. A foreign waker is cloned before and dropped after the lock, never under it (rule R1).
+
+#![allow(unsafe_code)]
+
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::lock::{Face, Locked, Object};
+use super::queue::{Queue, Sudog};
+use super::reason::WaitReason;
+use super::waiter::{How, Seen, Waiter};
+use super::wakes::Wakes;
+use crate::clock;
+use crate::hook::{self, Note, ObjId, current};
+
+/// One blocking operation of a primitive: five small answers.
+pub trait Op: Clone {
+    /// What the object's lock guards.
+    type Inner: Face;
+    /// What lies in the sudog: the value to send, the room for the one to receive.
+    type Payload;
+    /// What the operation returns.
+    type Output;
+    /// Why its waiter waits.
+    const REASON: WaitReason;
+
+    /// The object waited for.
+    fn object(&self) -> &Object<Self::Inner>;
+
+    /// The line that waits.
+    fn site(&self) -> &'static Location<'static>;
+
+    /// The queue its waiters stand in.
+    fn queue<'q>(&self, inner: &'q mut Self::Inner) -> &'q mut Queue<Self::Payload>;
+
+    /// Which bits of the object's face say that `attempt` may succeed; 0 when the face says nothing.
+    fn ready_mask(&self) -> u32;
+
+    /// Does the operation now, or says that it must wait. `will_wait`: the caller enqueues on `None`.
+    fn attempt(
+        &self,
+        inner: &mut Self::Inner,
+        payload: &mut Self::Payload,
+        wakes: &mut Wakes,
+        will_wait: bool,
+    ) -> Option<Self::Output>;
+
+    /// The result of a wait that a peer has decided.
+    fn collect(&self, payload: &mut Self::Payload, how: How) -> Self::Output;
+
+    /// What a peer gave is not wanted any more: passes it on (rule R7).
+    fn abandon(&self, inner: &mut Self::Inner, payload: &mut Self::Payload, wakes: &mut Wakes);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Fresh,
+    Parked,
+    Over,
+}
+
+/// The future of a single operation.
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct Park<O: Op> {
+    stage: Stage,
+    op: O,
+    since: u64,
+    waiter: Waiter,
+    sudog: Sudog<O::Payload>,
+}
+
+impl<O: Op> Park<O> {
+    #[inline(always)]
+    pub(crate) fn new(op: O, payload: O::Payload) -> Self {
+        Park {
+            stage: Stage::Fresh,
+            op,
+            since: 0,
+            waiter: Waiter::new(),
+            sudog: Sudog::new(payload),
+        }
+    }
+
+    pub(crate) fn op(&self) -> &O {
+        &self.op
+    }
+
+    /// Takes the operation apart, to wait elsewhere.
+    ///
+    /// # Panics
+    /// If it has completed.
+    pub(crate) fn into_parts(self) -> (O, O::Payload) {
+        assert!(
+            self.stage == Stage::Fresh,
+            "an operation in `select!` has already completed"
+        );
+        let this = std::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so each field is read out once; a fresh operation is plain data
+        // (invariant 1). The waiter holds no waker yet and the other fields have no drop glue.
+        let (op, sudog) = unsafe { (std::ptr::read(&this.op), std::ptr::read(&this.sudog)) };
+        (op, sudog.into_payload())
+    }
+
+    /// Access to the payload of an operation that is not queued (fresh or over).
+    pub(crate) fn payload_mut(&mut self) -> &mut O::Payload {
+        assert!(
+            self.stage != Stage::Parked,
+            "an operation that is being waited for was used elsewhere"
+        );
+        // SAFETY: not parked, so no peer knows the sudog; `&mut self` is its owner. The pointer outlives the closure
+        // only as long as the borrow of `self`.
+        unsafe { &mut *self.sudog.payload(|p| p as *mut O::Payload) }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    /// Marks a borrowed operation as completed by somebody else (a select).
+    pub(crate) fn set_over(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        // SAFETY: nothing is moved out of `this`; the sudog and the waiter stay where they are.
+        let this = unsafe { self.get_unchecked_mut() };
+        match this.stage {
+            Stage::Fresh => this.start(cx),
+            Stage::Parked => this.resume(cx),
+            Stage::Over => panic!("an operation was polled after it had completed"),
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
+        if !current::spend_budget() {
+            return out_of_budget(cx, self.op.site());
+        }
+        // The waker of the task that is being polled is ours: its clone may run under the lock, and only if needed.
+        if current::is_own_waker(cx.waker()) {
+            return self.run(true, || cx.waker().clone());
+        }
+        match self.run(false, || cx.waker().clone()) {
+            Poll::Pending => self.start_foreign(cx.waker().clone()),
+            ready => ready,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn start_foreign(&mut self, waker: Waker) -> Poll<O::Output> {
+        let mut waker = Some(waker);
+        let polled = self.run(true, || waker.take().expect("asked for once"));
+        drop(waker);
+        polled
+    }
+
+    /// One look under the lock. `will_wait`: enqueue if it cannot be done now; else leave no trace.
+    #[inline(always)]
+    fn run(&mut self, will_wait: bool, waker: impl FnOnce() -> Waker) -> Poll<O::Output> {
+        let mut wakes = Wakes::new();
+        let mut inner = self.op.object().lock();
+        // SAFETY: fresh, so not linked; we own it.
+        let out = unsafe {
+            self.sudog
+                .payload(|p| self.op.attempt(&mut inner, p, &mut wakes, will_wait))
+        };
+        let note = match out {
+            None if will_wait => Some(self.enqueue(&mut inner, waker())),
+            _ => None,
+        };
+        drop(inner);
+        if let Some(note) = note {
+            (self.stage, self.since) = (Stage::Parked, note.since);
+            wakes.fire();
+            current::park(&note);
+            return Poll::Pending;
+        }
+        wakes.fire();
+        match out {
+            Some(out) => {
+                self.stage = Stage::Over;
+                Poll::Ready(out)
+            }
+            None => Poll::Pending,
+        }
+    }
+
+    #[inline(always)]
+    fn enqueue(&self, inner: &mut Locked<'_, O::Inner>, waker: Waker) -> Note {
+        let note = note(&self.op, clock::ticks());
+        // SAFETY: fresh until now, so nobody else knows waiter and sudog; both are pinned with `self`, and `leave`
+        // unlinks before they go (invariant 2). The lock of the only queue is held.
+        unsafe {
+            self.waiter
+                .set_slot(Some(waker), hook::on(hook::READY).then_some(note));
+            self.waiter.word.start_parked();
+            let sudog = Pin::new_unchecked(&self.sudog);
+            self.op.queue(inner).push(sudog, &self.waiter, 0, false);
+        }
+        note
+    }
+
+    #[inline(always)]
+    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
+        match self.waiter.word.load() {
+            Seen::Done { how, .. } => Poll::Ready(self.collect(how)),
+            _ => self.stay(cx),
+        }
+    }
+
+    #[inline(always)]
+    fn collect(&mut self, how: How) -> O::Output {
+        self.stage = Stage::Over;
+        // SAFETY: DONE was read with Acquire: the peer is through with the payload.
+        unsafe { self.sudog.payload(|p| self.op.collect(p, how)) }
+    }
+
+    /// Polled although nobody has decided: perhaps by another task, so the waker is renewed.
+    #[cold]
+    #[inline(never)]
+    fn stay(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
+        // Cloned for nothing when it is the same; a peer may be taking ours, so it cannot be compared without the lock.
+        let waker = cx.waker().clone();
+        let inner = self.op.object().lock();
+        if let Seen::Done { how, .. } = self.waiter.word.load() {
+            drop(inner);
+            return Poll::Ready(self.collect(how));
+        }
+        let note = note(&self.op, self.since);
+        // SAFETY: the lock of the only queue is held and the wait is not decided.
+        let old = unsafe {
+            self.waiter
+                .set_slot(Some(waker), hook::on(hook::READY).then_some(note))
+        };
+        drop(inner);
+        drop(old);
+        current::park(&note);
+        Poll::Pending
+    }
+
+    /// Ends the wait from the owner's side. `Some`: a peer had already decided it.
+    pub(crate) fn cancel(self: Pin<&mut Self>) -> Option<O::Output> {
+        // SAFETY: nothing is moved out of `this`.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.stage == Stage::Parked {
+            if let Some(how) = this.withdraw(&mut Wakes::new(), false) {
+                return Some(this.collect(how));
+            }
+            this.stage = Stage::Over;
+        }
+        None
+    }
+
+    /// Leaves the queue, or finds out how the wait was decided; with `pass_on`, what was given goes to somebody else.
+    fn withdraw(&mut self, wakes: &mut Wakes, pass_on: bool) -> Option<How> {
+        let mut inner = self.op.object().lock();
+        // SAFETY: pinned since it was linked (invariant 2).
+        let linked = self
+            .op
+            .queue(&mut inner)
+            .unlink(unsafe { Pin::new_unchecked(&self.sudog) });
+        if linked {
+            // SAFETY: out of the only queue, under its lock: no peer will come.
+            let waker = unsafe { self.waiter.take_waker() };
+            drop(inner);
+            drop(waker);
+            return None;
+        }
+        let Seen::Done { how, .. } = self.waiter.word.load() else {
+            unreachable!("a single waiter that is out of its queue has been decided under its lock")
+        };
+        if pass_on && how == How::Given {
+            // SAFETY: DONE, so the payload is ours.
+            unsafe {
+                self.sudog
+                    .payload(|p| self.op.abandon(&mut inner, p, wakes))
+            };
+        }
+        Some(how)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn leave(&mut self) {
+        let mut wakes = Wakes::new();
+        self.withdraw(&mut wakes, true);
+        wakes.fire();
+    }
+}
+
+impl<O: Op> Drop for Park<O> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.stage == Stage::Parked {
+            self.leave();
+        }
+    }
+}
+
+impl<O: Op> std::fmt::Debug for Park<O> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct(O::REASON.as_str())
+            .field("object", &self.op.object().id())
+            .field("site", &self.op.site())
+            .field("stage", &self.stage)
+            .finish()
+    }
+}
+
+/// The slice is used up: lets others run first.
+#[cold]
+pub(crate) fn out_of_budget<T>(cx: &mut Context<'_>, site: &'static Location<'static>) -> Poll<T> {
+    let since = clock::ticks();
+    let (reason, object) = (WaitReason::Preempted, ObjId::NONE);
+    current::park(&Note {
+        task: current::task_id(),
+        reason,
+        object,
+        made: None,
+        site,
+        since,
+    });
+    current::yield_park(cx.waker());
+    Poll::Pending
+}
+
+/// Who waits for what, for the record and the hooks.
+#[inline(always)]
+pub(crate) fn note<O: Op>(op: &O, since: u64) -> Note {
+    let object = op.object();
+    Note {
+        task: current::task_id(),
+        reason: O::REASON,
+        object: object.id(),
+        made: Some(object.made()),
+        site: op.site(),
+        since,
+    }
+}

@@ -1,0 +1,286 @@
+//! The queue of places, and the place: `Queue<P>` and `Sudog<P>` (Go's waitq and sudog, runtime/chan.go).
+//!
+//! What it is not: a policy. It links, unlinks, pops and claims; what a payload means is the primitive's business.
+//! All pointer work of waiting is here.
+//!
+//! A sudog lies inside the pinned future of its owner, so a wait allocates nothing; the price is that it must be out
+//! of the queue before that future's memory goes away.
+//!
+//! ```text
+//! Queue { head, tail } ->  Sudog { prev, next, linked, who, case, payload }  <->  Sudog ...  ->  null
+//!                                                      |
+//!                                                      v  Waiter { word, slot { waker, note } }
+//! ```
+//! Invariants
+//! 1. `head`, `tail`, `prev`, `next`, `linked` are touched only with `&mut Queue` in hand, which exists only under the
+//!    object's lock (rule R3).
+//! 2. `linked` is true exactly while the sudog is in the list.
+//! 3. `who`, `case` and `shared` are written by the owner before it links and are constant while linked.
+//! 4. `payload` belongs to the lock's holder while linked, to the claiming peer until DONE, to the owner otherwise.
+//! 5. A linked sudog and its waiter are alive: the owner's drop unlinks first, and pinning keeps the memory until then.
+
+#![allow(unsafe_code)]
+
+use std::marker::{PhantomData, PhantomPinned};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::waiter::{How, Seen, Slot, Waiter};
+use super::wakes::Wakes;
+use crate::hook::Note;
+use crate::shim::UnsafeCell;
+
+/// One place in one queue.
+#[derive(Debug)]
+pub(crate) struct Sudog<P> {
+    node: UnsafeCell<Node<P>>,
+    _pin: PhantomPinned,
+}
+
+#[derive(Debug)]
+struct Node<P> {
+    prev: Option<NonNull<Sudog<P>>>,
+    next: Option<NonNull<Sudog<P>>>,
+    who: *const Waiter,
+    case: u16,
+    shared: bool,
+    linked: bool,
+    payload: P,
+}
+
+// SAFETY: a sudog is a value of `P` and pointers whose targets are used only under the queue's lock (invariants 1, 5);
+// moving it to another thread moves the value.
+unsafe impl<P: Send> Send for Sudog<P> {}
+// SAFETY: `&Sudog` alone gives no access: every accessor wants `&mut Queue` or unique ownership of the operation.
+unsafe impl<P: Send> Sync for Sudog<P> {}
+
+impl<P> Sudog<P> {
+    #[inline(always)]
+    pub(crate) fn new(payload: P) -> Self {
+        let node = Node {
+            prev: None,
+            next: None,
+            who: std::ptr::null(),
+            case: 0,
+            shared: false,
+            linked: false,
+            payload,
+        };
+        Sudog {
+            node: UnsafeCell::new(node),
+            _pin: PhantomPinned,
+        }
+    }
+
+    /// The payload, for its owner while no peer can reach it: not linked, or linked under the lock that is held.
+    ///
+    /// # Safety
+    /// The caller owns the operation and either the sudog is not linked and not claimed, or its queue's lock is held.
+    #[inline(always)]
+    pub(crate) unsafe fn payload<R>(&self, f: impl FnOnce(&mut P) -> R) -> R {
+        // SAFETY: invariant 4, promised by the caller.
+        self.node
+            .with_mut(|node| f(unsafe { &mut (*node).payload }))
+    }
+
+    pub(crate) fn into_payload(self) -> P {
+        self.node.into_inner().payload
+    }
+}
+
+/// First in, first out; intrusive.
+#[derive(Debug)]
+pub struct Queue<P> {
+    head: Option<NonNull<Sudog<P>>>,
+    tail: Option<NonNull<Sudog<P>>>,
+    len: usize,
+}
+
+// SAFETY: the pointed-to sudogs hold values of `P` that a holder of the queue moves out on its own thread.
+unsafe impl<P: Send> Send for Queue<P> {}
+
+impl<P> Queue<P> {
+    pub(crate) fn new() -> Self {
+        Queue {
+            head: None,
+            tail: None,
+            len: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Places in the queue, those of selects that were won elsewhere included.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Links a place at the tail.
+    ///
+    /// # Safety
+    /// `sudog` is not linked; it and `who` stay where they are until it has been unlinked or its waiter is DONE.
+    /// `shared` says that `who` stands in more than one queue.
+    #[inline(always)]
+    pub(crate) unsafe fn push(
+        &mut self,
+        sudog: Pin<&Sudog<P>>,
+        who: *const Waiter,
+        case: u16,
+        shared: bool,
+    ) {
+        let this = NonNull::from(sudog.get_ref());
+        // SAFETY: not linked, so the owner (our caller) is the only one with access; invariant 3 is set up here.
+        with(this, |node| unsafe {
+            debug_assert!(!(*node).linked);
+            (*node).who = who;
+            (*node).case = case;
+            (*node).shared = shared;
+            (*node).prev = self.tail;
+            (*node).next = None;
+            (*node).linked = true;
+        });
+        match self.tail {
+            // SAFETY: linked nodes are alive (invariant 5) and ours by `&mut self` (invariant 1).
+            Some(tail) => with(tail, |node| unsafe { (*node).next = Some(this) }),
+            None => self.head = Some(this),
+        }
+        self.tail = Some(this);
+        self.len += 1;
+    }
+
+    /// Takes a place out, wherever it stands. False: it was not in.
+    #[inline(always)]
+    pub(crate) fn unlink(&mut self, sudog: Pin<&Sudog<P>>) -> bool {
+        let this = NonNull::from(sudog.get_ref());
+        // SAFETY: the lock is held (`&mut self`), which guards `linked` (invariant 1).
+        let linked = with(this, |node| unsafe { (*node).linked });
+        if linked {
+            self.remove(this);
+        }
+        linked
+    }
+
+    fn remove(&mut self, this: NonNull<Sudog<P>>) {
+        // SAFETY: `this` is linked, hence alive (invariant 5), and ours by `&mut self` (invariant 1).
+        let (prev, next) = with(this, |node| unsafe {
+            (*node).linked = false;
+            ((*node).prev.take(), (*node).next.take())
+        });
+        match prev {
+            // SAFETY: a neighbour in the list is linked: as above.
+            Some(prev) => with(prev, |node| unsafe { (*node).next = next }),
+            None => self.head = next,
+        }
+        match next {
+            // SAFETY: a neighbour in the list is linked: as above.
+            Some(next) => with(next, |node| unsafe { (*node).prev = prev }),
+            None => self.tail = prev,
+        }
+        self.len -= 1;
+    }
+
+    /// Looks at the first place without taking it.
+    pub(crate) fn peek<R>(&mut self, f: impl FnOnce(&P) -> R) -> Option<R> {
+        // SAFETY: linked, so alive and ours under the lock (invariants 1, 4, 5).
+        self.head
+            .map(|head| with(head, |node| f(unsafe { &(*node).payload })))
+    }
+
+    /// Pops places until one can be claimed. Those of selects that another case has won fall out on the way.
+    #[inline(always)]
+    pub(crate) fn pop_claim(&mut self) -> Option<Claimed<'_, P>> {
+        while let Some(this) = self.head {
+            self.remove(this);
+            // SAFETY: it was linked a moment ago and its owner cannot unlink, and so cannot leave, without our lock.
+            let (who, shared) = with(this, |node| unsafe { ((*node).who, (*node).shared) });
+            // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
+            if !shared || unsafe { (*who).word.claim() } {
+                return Some(Claimed {
+                    sudog: this,
+                    _queue: PhantomData,
+                });
+            }
+        }
+        None
+    }
+}
+
+#[inline(always)]
+fn with<P, R>(sudog: NonNull<Sudog<P>>, f: impl FnOnce(*mut Node<P>) -> R) -> R {
+    // SAFETY: every caller in this file names why the sudog is alive; only a shared reference to the cell is made.
+    unsafe { sudog.as_ref() }.node.with_mut(f)
+}
+
+/// A place won by the holder of its queue's lock: out of the queue, not yet decided.
+#[must_use = "a claimed waiter must be completed"]
+pub(crate) struct Claimed<'q, P> {
+    sudog: NonNull<Sudog<P>>,
+    _queue: PhantomData<&'q mut Queue<P>>,
+}
+
+impl<P> Claimed<'_, P> {
+    /// The payload, to be filled or emptied.
+    #[inline(always)]
+    pub(crate) fn payload(&mut self) -> &mut P {
+        // SAFETY: between claim and DONE the payload is ours (invariant 4), and the owner cannot leave before DONE.
+        let payload = with(self.sudog, |node| unsafe {
+            NonNull::from(&mut (*node).payload)
+        });
+        // SAFETY: as above; the borrow of `self` keeps a second one out.
+        unsafe { &mut *payload.as_ptr() }
+    }
+
+    /// Decides the wait and takes the waker along. The waiter may be gone when this returns.
+    #[inline(always)]
+    pub(crate) fn complete(self, how: How, wakes: &mut Wakes) {
+        // SAFETY: claimed and not DONE: the sudog is alive and its fields constant (invariant 3).
+        let (who, case) = with(self.sudog, |node| unsafe { ((*node).who, (*node).case) });
+        // SAFETY: the waiter lives until DONE is stored; that store is the last touch (rule R2).
+        let who = unsafe { &*who };
+        // SAFETY: the slot is the claimer's until DONE.
+        who.slot.with_mut(|slot| wakes.take(unsafe { &mut *slot }));
+        who.word.done(case, how);
+    }
+}
+
+/// The owner's side of the slot.
+impl Waiter {
+    /// Writes waker and note. Returns the waker that was there, to be dropped without a lock.
+    ///
+    /// # Safety
+    /// The caller owns the wait, and either it is in no queue or the locks of all its queues are held and it is not
+    /// claimed.
+    #[inline(always)]
+    pub(crate) unsafe fn set_slot(
+        &self,
+        waker: Option<Waker>,
+        note: Option<Note>,
+    ) -> Option<Waker> {
+        self.slot.with_mut(|slot| {
+            // SAFETY: nobody else can reach the slot, promised by the caller.
+            let slot: &mut Slot = unsafe { &mut *slot };
+            slot.note = note;
+            std::mem::replace(&mut slot.waker, waker)
+        })
+    }
+
+    /// Takes the waker back, when the wait is over or withdrawn.
+    ///
+    /// # Safety
+    /// As for `set_slot`, or the word was read as DONE.
+    #[inline(always)]
+    pub(crate) unsafe fn take_waker(&self) -> Option<Waker> {
+        // SAFETY: nobody else can reach the slot, promised by the caller.
+        self.slot.with_mut(|slot| unsafe { (*slot).waker.take() })
+    }
+
+    /// True once a peer has decided this wait.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.word.load(), Seen::Done { .. })
+    }
+}

@@ -1,0 +1,153 @@
+//! The parked one: one `Waiter` per blocked operation, however many queues it stands in.
+//!
+//! What it is not: a place in a queue (that is the `Sudog`), nor a task. A waiter may belong to a task of this runtime,
+//! to a task of another executor or to a thread; it knows only a `Waker` and a `Note` of who waits for what.
+//!
+//! ```text
+//! word            meaning                              linked?        who may touch slot and payload i   who leaves it
+//! IDLE            not waiting                          none           owner                              owner -> PARKED
+//! PARKED          published in one or more queues      all            holder of queue i's lock           peer -> CLAIMED; owner -> IDLE
+//! CLAIMED         a peer won one case, holds its lock  case's is not  that peer                          that peer -> DONE
+//! DONE|how|case   given, retry or closed               case's is not  owner, without a lock              owner -> IDLE
+//! ```
+//! Invariants
+//! 1. A waiter in a single queue is claimed by holding that queue's lock; only a waiter in several queues (a select)
+//!    needs the compare-and-swap PARKED -> CLAIMED, because two peers under different locks may want it.
+//! 2. The store of DONE is the peer's last touch: the owner may free the waiter the moment it reads it (rule R2).
+//! 3. The owner leaves PARKED only while it holds the locks of all queues it stands in (single: plain; select: by CAS,
+//!    since a peer that holds no lock of ours cannot exist, this CAS fails only if DONE is already there).
+//!
+//! Ordering pair: DONE (Release) in `done` -> `Word::load` (Acquire) in the owner's poll: payload and slot.
+
+use std::task::Waker;
+
+use crate::hook::Note;
+use crate::shim::{AtomicU32, Ordering::*, UnsafeCell};
+
+const IDLE: u32 = 0;
+const PARKED: u32 = 1;
+const CLAIMED: u32 = 2;
+const DONE: u32 = 3;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The peer did our operation for us: payload taken or filled.
+    Given = 0,
+    /// The object was closed; the payload is as it was.
+    Closed = 1,
+}
+
+/// What the owner reads in its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Not published.
+    Idle,
+    /// Published and not decided, or claimed by a peer that is about to decide.
+    Waiting,
+    /// Decided.
+    Done {
+        /// Which case won; 0 for a single operation.
+        case: u16,
+        /// How.
+        how: How,
+    },
+}
+
+/// The state word.
+#[derive(Debug)]
+pub(crate) struct Word(AtomicU32);
+
+impl Word {
+    pub(crate) fn new() -> Self {
+        Word(AtomicU32::new(IDLE))
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self) -> Seen {
+        // ORDERING: Acquire pairs with the Release of `done`: payload and slot are ours after it.
+        let word = self.0.load(Acquire);
+        match word & 0xff {
+            IDLE => Seen::Idle,
+            DONE => Seen::Done {
+                case: (word >> 16) as u16,
+                how: if word >> 8 & 0xff == 0 {
+                    How::Given
+                } else {
+                    How::Closed
+                },
+            },
+            _ => Seen::Waiting,
+        }
+    }
+
+    /// Owner, holding the locks of all queues it enters.
+    #[inline(always)]
+    pub(crate) fn start_parked(&self) {
+        // ORDERING: Release for a peer's `claim` under another lock than the one it learns of us by.
+        self.0.store(PARKED, Release);
+    }
+
+    /// A peer that found us in one of several queues. False: another peer was first.
+    #[must_use]
+    pub(crate) fn claim(&self) -> bool {
+        // ORDERING: Acquire sees slot and payloads written before `start_parked`.
+        self.0
+            .compare_exchange(PARKED, CLAIMED, Acquire, Relaxed)
+            .is_ok()
+    }
+
+    /// The peer that claimed us. Nothing of the waiter may be touched after this.
+    #[inline(always)]
+    pub(crate) fn done(&self, case: u16, how: How) {
+        // ORDERING: Release publishes the payload and the emptied slot to the owner's `load`.
+        self.0
+            .store(DONE | (how as u32) << 8 | u32::from(case) << 16, Release);
+    }
+
+    /// Owner of a select: takes itself out of the reach of peers. False: a peer has claimed it.
+    #[must_use]
+    pub(crate) fn withdraw(&self) -> bool {
+        // ORDERING: Acquire/Relaxed: success needs nothing from a peer (none was there); failure is followed by `load`.
+        self.0
+            .compare_exchange(PARKED, IDLE, Acquire, Relaxed)
+            .is_ok()
+    }
+
+    /// Owner, out of all queues.
+    #[inline(always)]
+    pub(crate) fn reset(&self) {
+        // ORDERING: Relaxed, nobody else can reach the word now.
+        self.0.store(IDLE, Relaxed);
+    }
+}
+
+/// What a peer takes from the waiter it claimed.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    /// Present while PARKED; gone when DONE.
+    pub(crate) waker: Option<Waker>,
+    /// Who waits for what, written at the first park of this wait.
+    pub(crate) note: Option<Note>,
+}
+
+/// One blocked operation.
+#[derive(Debug)]
+pub struct Waiter {
+    pub(crate) word: Word,
+    /// Touched as the table above says; the accesses are in `queue.rs`.
+    pub(crate) slot: UnsafeCell<Slot>,
+}
+
+impl Waiter {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Waiter {
+            word: Word::new(),
+            slot: UnsafeCell::new(Slot {
+                waker: None,
+                note: None,
+            }),
+        }
+    }
+}

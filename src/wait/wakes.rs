@@ -1,0 +1,105 @@
+//! Wakers taken under a lock, to be fired after it.
+//!
+//! What it is not: a queue. It lives on the stack of one operation: filled while a lock is held, fired when it is not
+//! (rule R1), and the only way a waiter is ever woken (rule R4).
+//!
+//! Invariants
+//! 1. Everything put in is fired exactly once, also when an earlier waker panics.
+//! 2. One waker costs no allocation; more (close, drop of the last handle) spill into a vector.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use super::waiter::Slot;
+use crate::hook::{self, Note};
+
+/// Wakers to fire once the lock is gone.
+#[must_use = "the waiters in it sleep for ever unless it is fired"]
+#[derive(Debug, Default)]
+pub struct Wakes {
+    first: Option<Waker>,
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Default)]
+struct More {
+    wakers: Vec<Waker>,
+    notes: Vec<Note>,
+}
+
+impl Wakes {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Wakes {
+            first: None,
+            more: None,
+        }
+    }
+
+    /// Takes what a completed waiter leaves behind.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, slot: &mut Slot) {
+        if hook::on(hook::READY) {
+            self.more().notes.extend(slot.note);
+        }
+        if let Some(waker) = slot.waker.take() {
+            self.push(waker);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn push(&mut self, waker: Waker) {
+        if self.first.is_none() {
+            self.first = Some(waker);
+        } else {
+            self.more().wakers.push(waker);
+        }
+    }
+
+    #[cold]
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// Wakes everybody, oldest first. The caller holds no lock.
+    #[inline(always)]
+    pub(crate) fn fire(mut self) {
+        if self.more.is_some() {
+            return self.fire_all();
+        }
+        if let Some(waker) = self.first.take() {
+            wake(waker);
+        }
+    }
+
+    #[cold]
+    fn fire_all(&mut self) {
+        let more = self.more.take().unwrap_or_default();
+        more.notes.iter().for_each(hook::ready);
+        self.first
+            .take()
+            .into_iter()
+            .chain(more.wakers)
+            .for_each(wake);
+    }
+}
+
+impl Drop for Wakes {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Reached with something inside only when a panic unwinds past the one who would have fired it.
+        if self.first.is_some() || self.more.is_some() {
+            self.fire_all();
+        }
+    }
+}
+
+/// Wakes one. A waker is foreign code: were its panic let through, it would take along the value that our caller has
+/// just received, and strand the waiters behind it. The panic hook has reported it.
+#[inline(always)]
+fn wake(waker: Waker) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        // Its drop is foreign code too.
+        std::mem::forget(panic);
+    }
+}
