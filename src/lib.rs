@@ -7,6 +7,8 @@ mod clock;
 mod error;
 pub mod hook;
 mod shim;
+#[cfg(feature = "rt")]
+pub mod time;
 mod wait;
 
 #[doc(hidden)]

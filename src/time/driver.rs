@@ -1,0 +1,354 @@
+//! The driver: all timers of one runtime, and who is to be told when they are due.
+//!
+//! It is not a thread and never sleeps. Somebody drives it: a worker asks [`Driver::next`] how long it may park and calls
+//! [`Driver::fire_due`] when it comes back; [`Driver::set_unpark`] is how a timer that is earlier than all others gets a
+//! parked worker to ask again.
+//!
+//! Invariants
+//! 1. `earliest` is the heap's first deadline whenever nobody holds the lock; [`NEVER`] when there is none.
+//! 2. No foreign code under the lock: wakers are cloned before it, woken and dropped after it, and a [`Fire`] runs after it.
+//!    Only [`Fire::is_dead`] is called under it, and that is our own load of a flag.
+//! 3. A timer leaves the heap once: by its deadline (then it is woken or fired), by its owner (then it is not), or by
+//!    [`Driver::shut`] (then its owner is told to go to another driver). Whoever takes it out under the lock decides.
+//! 4. Once `shut` is set nothing comes in any more.
+//!
+//! Who calls whom with which lock: a [`Timer`](super::Timer) registers and cancels while it holds its own lock, so its lock
+//! comes before the driver's; a `Fire` runs with neither.
+
+use super::heap::{Heap, Key};
+use crate::hook::{self, Note, READY};
+use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::SeqCst};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// `earliest` when there is no timer. 584 years: a deadline beyond it is taken to be the moment before.
+const NEVER: u64 = u64::MAX;
+
+/// How many timers leave under one hold of the lock.
+const BATCH: usize = 16;
+
+/// Below this number of timers nobody looks for dead ones.
+const SWEEP: usize = 64;
+
+/// A timer that is more than a waker: it sends, and it may set itself again.
+pub(crate) trait Fire: Send + Sync {
+    /// Runs when the deadline has come (`now` is not before it), and once before that when the driver is shut: look at
+    /// the time, do what is due, register again for the rest.
+    fn fire(self: std::sync::Arc<Self>, now: Instant);
+
+    /// Nobody can see the effect any more. Asked under the driver's lock: a load, no more.
+    fn is_dead(&self) -> bool {
+        false
+    }
+}
+
+/// What happens at the deadline.
+pub(crate) enum Action {
+    /// `note` is the wait that this ends, for whoever listens.
+    Wake {
+        waker: Waker,
+        note: Note,
+    },
+    Fire(std::sync::Arc<dyn Fire>),
+}
+
+impl Action {
+    /// Foreign code runs here. Its panic must neither keep the timers behind it from firing nor end the worker; the
+    /// panic hook has reported it.
+    fn run(self, now: Instant) {
+        let run = AssertUnwindSafe(|| match self {
+            Action::Wake { waker, note } => {
+                if hook::on(READY) {
+                    hook::ready(&note);
+                }
+                waker.wake();
+            }
+            Action::Fire(fire) => fire.fire(now),
+        });
+        if let Err(payload) = catch_unwind(run) {
+            std::mem::forget(payload); // Its drop may panic as well.
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        matches!(self, Action::Fire(fire) if fire.is_dead())
+    }
+}
+
+/// All timers of one runtime.
+pub(crate) struct Driver {
+    /// Deadlines are nanoseconds after this.
+    epoch: Instant,
+    earliest: AtomicU64,
+    state: Mutex<State>,
+    unpark: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    #[cfg(test)]
+    hand: OnceLock<std::sync::Mutex<Instant>>,
+}
+
+struct State {
+    heap: Heap<Action>,
+    /// So many timers, and dead ones are looked for.
+    sweep_at: usize,
+    shut: bool,
+}
+
+impl Driver {
+    pub(crate) fn new() -> Arc<Driver> {
+        Arc::new(Driver {
+            epoch: Instant::now(),
+            earliest: AtomicU64::new(NEVER),
+            state: Mutex::new(State {
+                heap: Heap::new(),
+                sweep_at: SWEEP,
+                shut: false,
+            }),
+            unpark: OnceLock::new(),
+            #[cfg(test)]
+            hand: OnceLock::new(),
+        })
+    }
+
+    /// `unpark` is called, with none of the driver's locks held, whenever a timer comes that is earlier than all others,
+    /// after [`next`](Self::next) has learned of it. It is set once; later calls change nothing.
+    pub(crate) fn set_unpark(&self, unpark: Box<dyn Fn() + Send + Sync>) {
+        let _ = self.unpark.set(unpark);
+    }
+
+    /// The earliest deadline: one load.
+    ///
+    /// ORDERING: SeqCst, and so is the store in `publish`. A parker that has announced itself (SeqCst) before it calls
+    /// this sees the new deadline, or the registrar's `unpark`, which comes after its store, sees the announcement.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.moment(self.earliest.load(SeqCst))
+    }
+
+    /// Fires every timer that is due at `now` and was there at the call; returns the deadline that is then the earliest.
+    pub(crate) fn fire_due(&self, now: Instant) -> Option<Instant> {
+        let tick = self.tick(now);
+        if self.earliest.load(SeqCst) <= tick {
+            self.fire_all(now, tick);
+        }
+        self.next()
+    }
+
+    /// Takes no timers any more, and sends those that are there elsewhere: tasks are woken and register with another
+    /// driver when they look again.
+    pub(crate) fn shut(&self) {
+        self.state.lock().shut = true;
+        let now = Instant::now();
+        while let Some((_, action)) = self.with(|s| s.heap.pop()) {
+            action.run(now);
+        }
+    }
+
+    #[cold]
+    fn fire_all(&self, now: Instant, tick: u64) {
+        // What the fired code registers waits for the next call, or a hostile waker could hold the worker here for good.
+        let mut horizon = None;
+        loop {
+            let mut due = [const { None }; BATCH];
+            self.with(|s| {
+                let horizon = *horizon.get_or_insert(s.heap.horizon());
+                for place in &mut due {
+                    *place = s.heap.pop_due(tick, horizon).map(|(_, action)| action);
+                }
+            });
+            let full = due[BATCH - 1].is_some();
+            for action in due.into_iter().flatten() {
+                action.run(now);
+            }
+            if !full {
+                return;
+            }
+        }
+    }
+
+    /// Runs `f` under the lock and holds invariant 1.
+    fn with<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = f(&mut state);
+        self.publish(&state);
+        result
+    }
+
+    /// Says whether the first deadline is now an earlier one.
+    fn publish(&self, state: &MutexGuard<'_, State>) -> bool {
+        let first = state.heap.first().unwrap_or(NEVER);
+        // Only holders of the lock store: nobody comes in between.
+        let before = self.earliest.load(SeqCst);
+        if first != before {
+            self.earliest.store(first, SeqCst);
+        }
+        first < before
+    }
+
+    fn tick(&self, at: Instant) -> u64 {
+        let ns = at.saturating_duration_since(self.epoch).as_nanos();
+        u64::try_from(ns).unwrap_or(NEVER).min(NEVER - 1)
+    }
+
+    fn moment(&self, tick: u64) -> Option<Instant> {
+        if tick == NEVER {
+            return None;
+        }
+        self.epoch.checked_add(Duration::from_nanos(tick))
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timers = self.state.try_lock().map(|s| s.heap.len());
+        f.debug_struct("Driver")
+            .field("next", &self.next())
+            .field("timers", &timers)
+            .finish()
+    }
+}
+
+// === impl Entry ===
+
+/// A timer's place with a driver. Dropping it takes the timer out.
+pub(crate) struct Entry {
+    driver: Arc<Driver>,
+    /// `None`: known to have left the heap.
+    key: Option<Key>,
+}
+
+/// What has become of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Look {
+    Waiting,
+    /// It was taken out at its deadline.
+    Fired,
+    /// The driver has gone out of service: register elsewhere.
+    Shut,
+}
+
+impl Entry {
+    /// Registers `action` for `deadline`; gives it back when the driver is shut.
+    pub(crate) fn new(
+        driver: Arc<Driver>,
+        deadline: Instant,
+        action: Action,
+    ) -> Result<Entry, Action> {
+        let tick = driver.tick(deadline);
+        let mut dead = Vec::new();
+        let mut state = driver.state.lock();
+        if state.shut {
+            return Err(action);
+        }
+        if state.heap.len() >= state.sweep_at {
+            state.sweep(&mut dead);
+        }
+        let key = state.heap.insert(tick, action);
+        let earlier = driver.publish(&state);
+        drop(state);
+        drop(dead);
+        if earlier {
+            driver.unpark();
+        }
+        Ok(Entry {
+            driver,
+            key: Some(key),
+        })
+    }
+
+    /// Looks what has become of the timer, and sees to it that `waker` is the one to be woken.
+    pub(crate) fn look(&mut self, waker: &Waker) -> Look {
+        let look = match self.try_look(waker) {
+            Some(look) => look,
+            None => self.look_with(waker.clone()),
+        };
+        if look != Look::Waiting {
+            self.key = None;
+        }
+        look
+    }
+
+    /// `None`: the timer waits, with another waker.
+    fn try_look(&self, waker: &Waker) -> Option<Look> {
+        let mut state = self.driver.state.lock();
+        match self.key.and_then(|key| state.heap.get_mut(key)) {
+            None => Some(state.gone()),
+            Some(Action::Wake { waker: old, .. }) if !old.will_wake(waker) => None,
+            Some(_) => Some(Look::Waiting),
+        }
+    }
+
+    /// Puts another waker in, cloned without the lock; by now the timer may have fired.
+    #[cold]
+    fn look_with(&self, mut other: Waker) -> Look {
+        let mut state = self.driver.state.lock();
+        let look = match self.key.and_then(|key| state.heap.get_mut(key)) {
+            None => state.gone(),
+            Some(Action::Wake { waker, .. }) => {
+                std::mem::swap(waker, &mut other);
+                Look::Waiting
+            }
+            Some(Action::Fire(_)) => Look::Waiting,
+        };
+        drop(state);
+        drop(other); // The old waker, or the new one that came too late: with the lock released.
+        look
+    }
+
+    /// Moves the timer to another deadline. `false`: it has left the heap.
+    pub(crate) fn change(&self, deadline: Instant) -> bool {
+        let Some(key) = self.key else {
+            return false;
+        };
+        let tick = self.driver.tick(deadline);
+        let mut state = self.driver.state.lock();
+        let here = state.heap.change(key, tick);
+        let earlier = self.driver.publish(&state);
+        drop(state);
+        if earlier {
+            self.driver.unpark();
+        }
+        here
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let action = self.driver.with(|s| s.heap.remove(key));
+            drop(action); // With the lock released: a waker's drop is foreign code.
+        }
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.key).finish()
+    }
+}
+
+impl State {
+    fn gone(&self) -> Look {
+        if self.shut { Look::Shut } else { Look::Fired }
+    }
+
+    /// Each sweep is paid for by the registrations since the last: as many as there were timers left then.
+    #[cold]
+    fn sweep(&mut self, dead: &mut Vec<Action>) {
+        self.heap.sweep(Action::is_dead, dead);
+        self.sweep_at = (2 * self.heap.len()).max(SWEEP);
+    }
+}
+
+impl Driver {
+    fn unpark(&self) {
+        if let Some(unpark) = self.unpark.get() {
+            unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
