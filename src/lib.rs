@@ -6,19 +6,22 @@ pub mod chan;
 mod clock;
 mod error;
 pub mod hook;
+pub mod select;
 mod shim;
 #[cfg(feature = "rt")]
 pub mod time;
+mod util;
 mod wait;
 
 #[doc(hidden)]
 pub mod __private {
     //! For the macros of this crate only.
-    pub use crate::wait::case::{Case, Kind, RawCase};
+    pub use crate::select::{Either, Nil, Select, SelectOr, cons};
 }
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
+pub use select::fut;
 pub use wait::Arm;

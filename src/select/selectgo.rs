@@ -1,0 +1,472 @@
+//! The decision: which of several cases goes on, now or when a peer says so. After Go's selectgo (runtime/select.go).
+//!
+//! What it is not: generic, or a future. It works on a slice of cases that lies on the caller's stack for one poll;
+//! `mod.rs` has the futures, `macros.rs` the syntax.
+//!
+//! The passes
+//! 1. *Look*, in a fresh uniform order, each case by itself: without its lock if its face says that it is not ready,
+//!    else under its lock. The first that can go on wins. Polled cases register their waker here.
+//! 2. With `default`: make sure that there was one instant at which no case was ready. Faces have versions, so that
+//!    takes a second look at each; only if something moved, all locks.
+//! 3. Without: lock all objects in address order, look again, and enqueue on all of them before unlocking. Until then
+//!    nobody sees us, so a match needs one claim, the other side's.
+//! 4. Woken: the peer has claimed the waiter for one case and done its operation. Leave the other queues.
+//!
+//! Invariants
+//! 1. An effect happens if and only if its case is returned: passes 1 and 3 stop at the first success, pass 4 collects
+//!    the one case that the word names.
+//! 2. Before the memory goes away, and before another case may win, every queue case has been unlinked *under its lock*:
+//!    a peer that popped it and lost the claim is inside that lock while it still looks at us.
+//! 3. No foreign code runs while a lock is held: polled cases are polled in pass 1 only, foreign wakers cloned before
+//!    pass 3 and dropped after it.
+//! 4. An effectful case is polled only while no queue can decide for another one: the waiter is withdrawn first.
+//!
+//! ```text
+//! stage     word              cases          next
+//! Fresh     IDLE              unlinked       won or default -> Over; else enqueue -> Parked
+//! Parked    PARKED            linked         a pure polled case is ready, withdrawn -> Over; effectful: -> Fresh
+//! Parked    CLAIMED           winner is not  (a peer is inside a lock) as DONE, after taking all locks once
+//! Parked    DONE|how|case     winner is not  unlink the losers, collect -> Over
+//! ```
+
+#![allow(unsafe_code)]
+
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::clock;
+use crate::hook::{self, ArmNote, Note, WaitReason, current};
+use crate::util::rng;
+use crate::wait::case::{Kind, RawCase};
+use crate::wait::op::out_of_budget;
+use crate::wait::waiter::{How, Seen, Waiter};
+use crate::wait::wakes::Wakes;
+
+/// A case, as the select sees it.
+pub(super) type Dyn<'a> = Pin<&'a mut (dyn RawCase + 'a)>;
+
+/// Room for one poll: the cases, and three tables as long as they are many.
+pub(super) struct Table<'t, 'a> {
+    pub(super) cases: &'t mut [Dyn<'a>],
+    /// Poll order.
+    pub(super) order: &'t mut [u16],
+    /// Queue cases by the address of their object.
+    pub(super) locks: &'t mut [u16],
+    /// What the faces said.
+    pub(super) gates: &'t mut [u64],
+}
+
+/// What a poll comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Won {
+    Case(usize),
+    Default,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Fresh,
+    Parked,
+    Over,
+}
+
+/// The state of a select between polls.
+#[derive(Debug)]
+pub(super) struct Core {
+    stage: Stage,
+    biased: bool,
+    default: bool,
+    since: u64,
+    site: &'static Location<'static>,
+    waiter: Waiter,
+}
+
+impl Core {
+    #[inline(always)]
+    pub(super) fn new(biased: bool, default: bool, site: &'static Location<'static>) -> Self {
+        Core {
+            stage: Stage::Fresh,
+            biased,
+            default,
+            since: 0,
+            site,
+            waiter: Waiter::new(),
+        }
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        self.stage == Stage::Parked
+    }
+
+    pub(super) fn poll(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
+        match self.stage {
+            Stage::Fresh if !current::spend_budget() => out_of_budget(cx, self.site),
+            Stage::Fresh => self.start(table, cx),
+            Stage::Parked => self.resume(table, cx),
+            Stage::Over => panic!("a select was polled after it had completed"),
+        }
+    }
+
+    fn start(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
+        table.shuffle(self.biased);
+        let (won, quiet) = table.look(cx);
+        if let Some(case) = won {
+            return self.finish(Won::Case(case), table);
+        }
+        if !self.default {
+            return self.queue(table, cx);
+        }
+        let won = if quiet && table.is_unmoved() {
+            None
+        } else {
+            table.look_at_once()
+        };
+        self.finish(won.map_or(Won::Default, Won::Case), table)
+    }
+
+    /// Pass 3.
+    fn queue(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
+        let own = current::is_own_waker(cx.waker());
+        let mut foreign = (!own).then(|| cx.waker().clone());
+        let mut wakes = Wakes::new();
+        let held = table.lock_all();
+        let won = table.attempt_all(held, &mut wakes);
+        if won.is_none() {
+            let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
+            self.since = clock::ticks();
+            // SAFETY: in no queue, so nobody else knows the waiter.
+            unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
+            self.waiter.word.start_parked();
+            self.stage = Stage::Parked;
+            table.enqueue_all(held, &self.waiter);
+        }
+        table.unlock_all(held);
+        wakes.fire();
+        drop(foreign);
+        match won {
+            Some(case) => self.finish(Won::Case(case), table),
+            None => self.park(table),
+        }
+    }
+
+    fn resume(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
+        if let Seen::Done { case, how } = self.waiter.word.load() {
+            return self.decided(table, case, how);
+        }
+        let mut effectful = false;
+        for i in 0..table.cases.len() {
+            match table.cases[i].kind() {
+                Kind::Polled { effectful: true } => effectful = true,
+                Kind::Polled { .. } if table.cases[i].as_mut().poll_ready(cx) => {
+                    return self.polled_won(table, i);
+                }
+                _ => {}
+            }
+        }
+        if !effectful {
+            return self.stay(table, cx);
+        }
+        // Polling it may do something, so nobody may decide for another case meanwhile: out of all queues, start over.
+        match self.withdraw(table) {
+            Some((case, how)) => self.collect(table, case, how),
+            None => {
+                self.stage = Stage::Fresh;
+                self.start(table, cx)
+            }
+        }
+    }
+
+    /// A pure polled case is ready; it wins unless a peer was faster.
+    fn polled_won(&mut self, table: &mut Table<'_, '_>, i: usize) -> Poll<Won> {
+        match self.withdraw(table) {
+            Some((case, how)) => self.collect(table, case, how),
+            None => self.finish(Won::Case(i), table),
+        }
+    }
+
+    /// Pass 4.
+    fn decided(&mut self, table: &mut Table<'_, '_>, case: u16, how: How) -> Poll<Won> {
+        table.unlink_all(Some(case));
+        self.collect(table, case, how)
+    }
+
+    fn collect(&mut self, table: &mut Table<'_, '_>, case: u16, how: How) -> Poll<Won> {
+        let case = usize::from(case);
+        // SAFETY: DONE with this case was read with Acquire.
+        unsafe { table.cases[case].as_mut().collect(how) };
+        self.finish(Won::Case(case), table)
+    }
+
+    /// Nothing decided: perhaps another task polls now, so the waker is renewed under the locks of all queues.
+    #[cold]
+    fn stay(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
+        let waker = cx.waker().clone();
+        let held = table.lock_all();
+        if self.waiter.is_done() {
+            table.unlock_all(held);
+            return self.resume(table, cx);
+        }
+        // SAFETY: the locks of all its queues are held and it is not decided, so no peer is at the slot.
+        let old = unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
+        table.unlock_all(held);
+        drop(old);
+        self.park(table)
+    }
+
+    /// Takes the waiter and all cases out of the queues. `Some`: a peer had decided it.
+    fn withdraw(&mut self, table: &mut Table<'_, '_>) -> Option<(u16, How)> {
+        let mine = self.waiter.word.withdraw();
+        // Takes every lock once, so a peer that was between claim and DONE is through afterwards.
+        table.unlink_all(None);
+        if mine {
+            // SAFETY: out of all queues: nobody else knows the waiter.
+            drop(unsafe { self.waiter.take_waker() });
+            return None;
+        }
+        match self.waiter.word.load() {
+            Seen::Done { case, how } => Some((case, how)),
+            _ => unreachable!("a waiter that could not be withdrawn has been decided"),
+        }
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, won: Won, table: &mut Table<'_, '_>) -> Poll<Won> {
+        self.stage = Stage::Over;
+        table.retire_all();
+        Poll::Ready(won)
+    }
+
+    /// Dropped in mid-wait.
+    #[cold]
+    pub(super) fn leave(&mut self, table: &mut Table<'_, '_>) {
+        self.stage = Stage::Over;
+        if let Some((case, How::Given)) = self.withdraw(table) {
+            let mut wakes = Wakes::new();
+            let case = &mut table.cases[usize::from(case)];
+            case.lock();
+            // SAFETY: DONE with this case was read with Acquire; the lock is held for both calls.
+            unsafe {
+                case.as_mut().abandon(&mut wakes);
+                case.unlock();
+            }
+            wakes.fire();
+        }
+        table.retire_all();
+    }
+
+    fn note(&self) -> Note {
+        let object = hook::ObjId::NONE;
+        let (task, reason) = (current::task_id(), WaitReason::Select);
+        Note {
+            task,
+            reason,
+            object,
+            made: None,
+            site: self.site,
+            since: self.since,
+        }
+    }
+
+    fn ready_note(&self) -> Option<Note> {
+        hook::on(hook::READY).then(|| self.note())
+    }
+
+    fn park(&self, table: &Table<'_, '_>) -> Poll<Won> {
+        const INLINE: usize = 8;
+        let mut few = [ArmNote::NIL; INLINE];
+        if table.cases.len() > INLINE && hook::on(hook::PARK) {
+            // A listener gets them all; the record keeps but a few, and then nothing is allocated.
+            let all: Vec<_> = table.cases.iter().map(|case| case.arm_note()).collect();
+            current::park_select(&self.note(), &all);
+        } else {
+            let arms = table
+                .cases
+                .iter()
+                .zip(&mut few)
+                .map(|(case, arm)| *arm = case.arm_note())
+                .count();
+            current::park_select(&self.note(), &few[..arms]);
+        }
+        Poll::Pending
+    }
+}
+
+/// Which entries of `Table::locks` are in use; the proof that `lock_all` has run.
+#[derive(Clone, Copy)]
+struct Held(usize);
+
+impl Table<'_, '_> {
+    /// A uniform permutation (Fisher and Yates), or the written order.
+    #[inline(always)]
+    fn shuffle(&mut self, biased: bool) {
+        for i in 0..self.order.len() {
+            let j = if biased {
+                i
+            } else {
+                rng::below(i as u32 + 1) as usize
+            };
+            self.order[i] = self.order[j];
+            self.order[j] = i as u16;
+        }
+    }
+
+    /// Pass 1. The case that could go on, and whether every other one was seen to be unready without its lock.
+    #[inline(always)]
+    fn look(&mut self, cx: &mut Context<'_>) -> (Option<usize>, bool) {
+        let mut quiet = true;
+        for &i in &*self.order {
+            let i = usize::from(i);
+            let case = &mut self.cases[i];
+            match case.kind() {
+                Kind::Never => {}
+                Kind::Polled { .. } => {
+                    if case.as_mut().poll_ready(cx) {
+                        return (Some(i), false);
+                    }
+                }
+                Kind::Queue(_) => {
+                    let (ready, gate) = case.peek();
+                    self.gates[i] = gate;
+                    if ready && try_now(case) {
+                        return (Some(i), false);
+                    }
+                    quiet &= !ready;
+                }
+            }
+        }
+        (None, quiet)
+    }
+
+    /// Whether all faces are still those of pass 1. If so, all of them held together at the end of that pass.
+    fn is_unmoved(&self) -> bool {
+        let queues = self
+            .cases
+            .iter()
+            .zip(&*self.gates)
+            .filter(|(case, _)| matches!(case.kind(), Kind::Queue(_)));
+        queues
+            .into_iter()
+            .all(|(case, gate)| case.peek().1 == *gate)
+    }
+
+    /// One look at all queue cases at one instant.
+    #[cold]
+    fn look_at_once(&mut self) -> Option<usize> {
+        let mut wakes = Wakes::new();
+        let held = self.lock_all();
+        let won = self.try_all(held, &mut wakes, false);
+        self.unlock_all(held);
+        wakes.fire();
+        won
+    }
+
+    /// Locks every object once, in address order: two selects can never wait for each other's locks.
+    fn lock_all(&mut self) -> Held {
+        let mut n = 0;
+        for i in 0..self.cases.len() {
+            let Kind::Queue(addr) = self.cases[i].kind() else {
+                continue;
+            };
+            // Insertion sort: there are few, and Go's heap sort pays only from dozens on.
+            let mut at = n;
+            while at > 0 && self.addr(at - 1) > addr {
+                self.locks[at] = self.locks[at - 1];
+                at -= 1;
+            }
+            self.locks[at] = i as u16;
+            n += 1;
+        }
+        for at in 0..n {
+            if self.is_first_of_object(at) {
+                self.cases[usize::from(self.locks[at])].lock();
+            }
+        }
+        Held(n)
+    }
+
+    fn addr(&self, at: usize) -> usize {
+        match self.cases[usize::from(self.locks[at])].kind() {
+            Kind::Queue(addr) => addr,
+            _ => unreachable!("only queue cases are listed for locking"),
+        }
+    }
+
+    fn is_first_of_object(&self, at: usize) -> bool {
+        at == 0 || self.addr(at - 1) != self.addr(at)
+    }
+
+    fn unlock_all(&mut self, held: Held) {
+        for at in (0..held.0).rev() {
+            if self.is_first_of_object(at) {
+                // SAFETY: `lock_all` has taken the lock of each first case on this thread.
+                unsafe { self.cases[usize::from(self.locks[at])].unlock() };
+            }
+        }
+    }
+
+    fn attempt_all(&mut self, held: Held, wakes: &mut Wakes) -> Option<usize> {
+        self.try_all(held, wakes, true)
+    }
+
+    fn try_all(&mut self, _held: Held, wakes: &mut Wakes, will_wait: bool) -> Option<usize> {
+        for &i in &*self.order {
+            let case = &mut self.cases[usize::from(i)];
+            // SAFETY: all locks are held (`_held`).
+            if matches!(case.kind(), Kind::Queue(_))
+                && unsafe { case.as_mut().attempt(wakes, will_wait) }
+            {
+                return Some(usize::from(i));
+            }
+        }
+        None
+    }
+
+    fn enqueue_all(&mut self, held: Held, waiter: &Waiter) {
+        for &i in &self.locks[..held.0] {
+            // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which unlinks them
+            // before it goes.
+            unsafe { self.cases[usize::from(i)].as_mut().enqueue(waiter, i) };
+        }
+    }
+
+    /// Unlinks all queue cases but the winner, each under its own lock.
+    fn unlink_all(&mut self, winner: Option<u16>) {
+        for (i, case) in self.cases.iter_mut().enumerate() {
+            if winner == Some(i as u16) || !matches!(case.kind(), Kind::Queue(_)) {
+                continue;
+            }
+            case.lock();
+            // SAFETY: the lock is held for both calls.
+            unsafe {
+                case.as_mut().unlink();
+                case.unlock();
+            }
+        }
+    }
+
+    /// Polled cases forget their wakers, which are dropped here, where no lock is held.
+    #[inline(always)]
+    fn retire_all(&mut self) {
+        for case in self.cases.iter_mut() {
+            if let Kind::Polled { .. } = case.kind() {
+                drop::<Option<Waker>>(case.as_mut().retire());
+            }
+        }
+    }
+}
+
+/// Tries one case under its own lock.
+#[inline(always)]
+fn try_now(case: &mut Dyn<'_>) -> bool {
+    let mut wakes = Wakes::new();
+    case.lock();
+    // SAFETY: the lock is held for both calls.
+    let won = unsafe {
+        let won = case.as_mut().attempt(&mut wakes, false);
+        case.unlock();
+        won
+    };
+    wakes.fire();
+    won
+}
