@@ -49,6 +49,28 @@ pub enum RecvTimeoutError {
     Closed,
 }
 
+/// The time limit of a [`timeout`](crate::timeout) has passed.
+#[cfg(feature = "rt")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed(pub(crate) ());
+
+#[cfg(feature = "rt")]
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time limit has passed")
+    }
+}
+
+#[cfg(feature = "rt")]
+impl Error for Elapsed {}
+
+#[cfg(feature = "rt")]
+impl From<Elapsed> for std::io::Error {
+    fn from(elapsed: Elapsed) -> Self {
+        std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
 const CLOSED_SEND: &str = "sending on a closed channel";
 const CLOSED_RECV: &str = "receiving on a closed and empty channel";
 

@@ -20,8 +20,12 @@ pub mod __private {
 }
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
+#[cfg(feature = "rt")]
+pub use error::Elapsed;
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 pub use select::fut;
+#[cfg(feature = "rt")]
+pub use time::{sleep, sleep_until, timeout};
 pub use wait::Arm;

@@ -16,10 +16,10 @@
 //! comes before the driver's; a `Fire` runs with neither.
 
 use super::heap::{Heap, Key};
-use crate::hook::{self, Note, READY};
 use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::SeqCst};
+use crate::wait::waiter::Slot;
+use crate::wait::wakes::Wakes;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -35,9 +35,9 @@ const SWEEP: usize = 64;
 
 /// A timer that is more than a waker: it sends, and it may set itself again.
 pub(crate) trait Fire: Send + Sync {
-    /// Runs when the deadline has come (`now` is not before it), and once before that when the driver is shut: look at
-    /// the time, do what is due, register again for the rest.
-    fn fire(self: std::sync::Arc<Self>, now: Instant);
+    /// Runs when the moment `due` has come, and before that when the driver is shut: look at the time, do what is due,
+    /// register again for the rest.
+    fn fire(self: std::sync::Arc<Self>, due: Instant, now: Instant);
 
     /// Nobody can see the effect any more. Asked under the driver's lock: a load, no more.
     fn is_dead(&self) -> bool {
@@ -47,29 +47,20 @@ pub(crate) trait Fire: Send + Sync {
 
 /// What happens at the deadline.
 pub(crate) enum Action {
-    /// `note` is the wait that this ends, for whoever listens.
-    Wake {
-        waker: Waker,
-        note: Note,
-    },
+    /// Somebody who waits is woken.
+    Wake(Slot),
     Fire(std::sync::Arc<dyn Fire>),
 }
 
 impl Action {
-    /// Foreign code runs here. Its panic must neither keep the timers behind it from firing nor end the worker; the
-    /// panic hook has reported it.
-    fn run(self, now: Instant) {
-        let run = AssertUnwindSafe(|| match self {
-            Action::Wake { waker, note } => {
-                if hook::on(READY) {
-                    hook::ready(&note);
-                }
-                waker.wake();
+    fn run(self, due: Instant, now: Instant) {
+        match self {
+            Action::Wake(mut slot) => {
+                let mut wakes = Wakes::new();
+                wakes.take(&mut slot);
+                wakes.fire();
             }
-            Action::Fire(fire) => fire.fire(now),
-        });
-        if let Err(payload) = catch_unwind(run) {
-            std::mem::forget(payload); // Its drop may panic as well.
+            Action::Fire(fire) => fire.fire(due, now),
         }
     }
 
@@ -123,7 +114,10 @@ impl Driver {
     /// ORDERING: SeqCst, and so is the store in `publish`. A parker that has announced itself (SeqCst) before it calls
     /// this sees the new deadline, or the registrar's `unpark`, which comes after its store, sees the announcement.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.moment(self.earliest.load(SeqCst))
+        match self.earliest.load(SeqCst) {
+            NEVER => None,
+            tick => Some(self.moment(tick)),
+        }
     }
 
     /// Fires every timer that is due at `now` and was there at the call; returns the deadline that is then the earliest.
@@ -140,8 +134,8 @@ impl Driver {
     pub(crate) fn shut(&self) {
         self.state.lock().shut = true;
         let now = Instant::now();
-        while let Some((_, action)) = self.with(|s| s.heap.pop()) {
-            action.run(now);
+        while let Some((due, action)) = self.with(|s| s.heap.pop()) {
+            action.run(self.moment(due), now);
         }
     }
 
@@ -154,12 +148,12 @@ impl Driver {
             self.with(|s| {
                 let horizon = *horizon.get_or_insert(s.heap.horizon());
                 for place in &mut due {
-                    *place = s.heap.pop_due(tick, horizon).map(|(_, action)| action);
+                    *place = s.heap.pop_due(tick, horizon);
                 }
             });
             let full = due[BATCH - 1].is_some();
-            for action in due.into_iter().flatten() {
-                action.run(now);
+            for (due, action) in due.into_iter().flatten() {
+                action.run(self.moment(due), now);
             }
             if !full {
                 return;
@@ -191,11 +185,22 @@ impl Driver {
         u64::try_from(ns).unwrap_or(NEVER).min(NEVER - 1)
     }
 
-    fn moment(&self, tick: u64) -> Option<Instant> {
-        if tick == NEVER {
-            return None;
+    fn moment(&self, tick: u64) -> Instant {
+        let moment = self.epoch.checked_add(Duration::from_nanos(tick));
+        moment.unwrap_or_else(far)
+    }
+}
+
+/// A moment that nobody lives to see, where [`Instant`] ends before the 584 years do.
+#[cold]
+fn far() -> Instant {
+    let now = Instant::now();
+    let mut ahead = Duration::from_secs(1 << 62);
+    loop {
+        match now.checked_add(ahead) {
+            Some(far) => return far,
+            None => ahead /= 2,
         }
-        self.epoch.checked_add(Duration::from_nanos(tick))
     }
 }
 
@@ -275,19 +280,24 @@ impl Entry {
         let mut state = self.driver.state.lock();
         match self.key.and_then(|key| state.heap.get_mut(key)) {
             None => Some(state.gone()),
-            Some(Action::Wake { waker: old, .. }) if !old.will_wake(waker) => None,
+            Some(Action::Wake(Slot { waker: old, .. }))
+                if !old.as_ref().is_some_and(|old| old.will_wake(waker)) =>
+            {
+                None
+            }
             Some(_) => Some(Look::Waiting),
         }
     }
 
     /// Puts another waker in, cloned without the lock; by now the timer may have fired.
     #[cold]
-    fn look_with(&self, mut other: Waker) -> Look {
+    fn look_with(&self, waker: Waker) -> Look {
+        let mut other = Some(waker);
         let mut state = self.driver.state.lock();
         let look = match self.key.and_then(|key| state.heap.get_mut(key)) {
             None => state.gone(),
-            Some(Action::Wake { waker, .. }) => {
-                std::mem::swap(waker, &mut other);
+            Some(Action::Wake(slot)) => {
+                std::mem::swap(&mut slot.waker, &mut other);
                 Look::Waiting
             }
             Some(Action::Fire(_)) => Look::Waiting,
@@ -351,4 +361,4 @@ impl Driver {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

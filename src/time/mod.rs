@@ -3,9 +3,19 @@
 //
 // An executor calls `driver` and `enter`; operations call `current::register`.
 
+mod alarm;
 mod current;
 mod driver;
 mod heap;
+mod sleep;
+mod timeout;
+
+pub use crate::error::Elapsed;
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Timeout, timeout, timeout_at};
 
 pub(crate) use current::{Enter, enter, set_default_provider};
 pub(crate) use driver::Driver;
+
+#[cfg(test)]
+mod tests;

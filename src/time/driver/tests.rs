@@ -1,9 +1,7 @@
 //! The driver with a clock made by hand: no test here waits for time to pass.
 
 use super::*;
-use crate::hook::{ObjId, WaitReason};
 use crate::time::current;
-use std::panic::Location;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Wake;
 
@@ -24,12 +22,15 @@ impl Driver {
 
     /// Moves the time on and fires what is due.
     pub(crate) fn advance(&self, by: Duration) -> Option<Instant> {
-        let now = {
-            let mut hand = self.hand.get().unwrap().lock().unwrap();
-            *hand += by;
-            *hand
-        };
+        let now = self.set_hand(by);
         self.fire_due(now)
+    }
+
+    /// Moves the time on and fires nothing.
+    pub(crate) fn set_hand(&self, by: Duration) -> Instant {
+        let mut hand = self.hand.get().unwrap().lock().unwrap();
+        *hand += by;
+        *hand
     }
 
     pub(crate) fn timers(&self) -> usize {
@@ -72,17 +73,10 @@ fn woken<F>(alarm: &Alarm<F>) -> usize {
 }
 
 fn wake(waker: &Waker) -> Action {
-    Action::Wake {
-        waker: waker.clone(),
-        note: Note {
-            task: 0,
-            reason: WaitReason::Sleep,
-            object: ObjId::NONE,
-            made: None,
-            site: Location::caller(),
-            since: 0,
-        },
-    }
+    Action::Wake(Slot {
+        waker: Some(waker.clone()),
+        note: None,
+    })
 }
 
 fn entry(driver: &Arc<Driver>, ms: u64, waker: &Waker) -> Entry {
@@ -256,7 +250,7 @@ struct Again {
 }
 
 impl Fire for Again {
-    fn fire(self: std::sync::Arc<Self>, _: Instant) {
+    fn fire(self: std::sync::Arc<Self>, _: Instant, _: Instant) {
         let action = Action::Fire(self.clone());
         let entry = Entry::new(self.driver.clone(), self.driver.epoch, action).ok();
         self.entries.lock().unwrap().extend(entry);
@@ -270,7 +264,7 @@ fn what_comes_in_while_firing_waits_for_the_next_call() {
         driver: driver.clone(),
         entries: Default::default(),
     });
-    again.clone().fire(driver.epoch);
+    again.clone().fire(driver.epoch, driver.epoch);
     for n in 2..5 {
         assert_eq!(driver.fire_due(driver.at(1)), Some(driver.epoch));
         assert_eq!(again.entries.lock().unwrap().len(), n);
@@ -303,14 +297,14 @@ fn shut_wakes_everybody_and_takes_nobody() {
     driver.shut();
     assert_eq!((woken(&a), e.look(&wa)), (1, Look::Shut));
     let again = Entry::new(driver.clone(), driver.at(1), wake(&wa));
-    assert!(matches!(again, Err(Action::Wake { .. })));
+    assert!(matches!(again, Err(Action::Wake(_))));
     assert_eq!((driver.next(), driver.timers()), (None, 0));
 }
 
 struct Mortal(crate::shim::AtomicBool);
 
 impl Fire for Mortal {
-    fn fire(self: std::sync::Arc<Self>, _: Instant) {}
+    fn fire(self: std::sync::Arc<Self>, _: Instant, _: Instant) {}
     fn is_dead(&self) -> bool {
         self.0.load(SeqCst)
     }
