@@ -1,0 +1,98 @@
+//! tokio: its multi-threaded runtime, and its current-thread runtime for what one worker can do without any care
+//! for others.
+
+use super::{Executor, Succeeded};
+use std::future::Future;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+pub struct Tokio(Runtime);
+
+/// One worker: the thread that calls `run`.
+pub struct TokioCurrent(Runtime);
+
+impl Executor for Tokio {
+    type Join<T: Send + 'static> = Succeeded<JoinHandle<T>>;
+
+    fn start(workers: usize) -> Self {
+        Tokio(
+            Builder::new_multi_thread()
+                .worker_threads(workers)
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+        )
+    }
+
+    fn run<T: Send + 'static>(&self, f: impl Future<Output = T> + Send + 'static) -> T {
+        self.wait(self.spawn_from_outside(f))
+    }
+
+    fn spawn<T: Send + 'static>(f: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
+        Succeeded::new(tokio::spawn(f))
+    }
+
+    fn spawn_from_outside<T: Send + 'static>(
+        &self,
+        f: impl Future<Output = T> + Send + 'static,
+    ) -> Self::Join<T> {
+        Succeeded::new(self.0.spawn(f))
+    }
+
+    fn wait<T: Send + 'static>(&self, join: Self::Join<T>) -> T {
+        self.0.block_on(join)
+    }
+
+    fn detach<T: Send + 'static>(_: Self::Join<T>) {}
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+
+    fn sleep(d: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(d)
+    }
+}
+
+impl Executor for TokioCurrent {
+    type Join<T: Send + 'static> = Succeeded<JoinHandle<T>>;
+
+    fn start(_: usize) -> Self {
+        TokioCurrent(
+            Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+        )
+    }
+
+    fn run<T: Send + 'static>(&self, f: impl Future<Output = T> + Send + 'static) -> T {
+        self.wait(self.spawn_from_outside(f))
+    }
+
+    fn spawn<T: Send + 'static>(f: impl Future<Output = T> + Send + 'static) -> Self::Join<T> {
+        Tokio::spawn(f)
+    }
+
+    fn spawn_from_outside<T: Send + 'static>(
+        &self,
+        f: impl Future<Output = T> + Send + 'static,
+    ) -> Self::Join<T> {
+        Succeeded::new(self.0.spawn(f))
+    }
+
+    fn wait<T: Send + 'static>(&self, join: Self::Join<T>) -> T {
+        self.0.block_on(join)
+    }
+
+    fn detach<T: Send + 'static>(_: Self::Join<T>) {}
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        Tokio::yield_now()
+    }
+
+    fn sleep(d: Duration) -> impl Future<Output = ()> + Send {
+        Tokio::sleep(d)
+    }
+}
