@@ -28,6 +28,7 @@
 #![allow(unsafe_code)]
 
 use std::panic::Location;
+use std::ptr::NonNull;
 
 use super::object::ObjId;
 use super::words::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
@@ -74,10 +75,13 @@ pub(crate) struct Record {
     spawned: StaticRef<Location<'static>>,
     parent: AtomicU64,
     type_name: StaticRef<TypeName>,
+    /// The number of the runtime << 1, and whether there is a name.
     runtime: AtomicU32,
-    named: AtomicU32,
+    /// Written by selects: a byte an arm.
+    arm_reasons: AtomicU32,
+    /// The runtime's own pointer to the task, while it is not done.
+    bound: AtomicPtr<()>,
     // Written by selects.
-    arm_reasons: AtomicU64,
     arm_sites: [StaticRef<Location<'static>>; ARMS],
     arm_objects: [AtomicU64; ARMS - 1],
     arm_made: [StaticRef<Location<'static>>; ARMS - 1],
@@ -133,8 +137,8 @@ impl Record {
             parent: AtomicU64::new(0),
             type_name: StaticRef::new(),
             runtime: AtomicU32::new(0),
-            named: AtomicU32::new(0),
-            arm_reasons: AtomicU64::new(0),
+            arm_reasons: AtomicU32::new(0),
+            bound: AtomicPtr::new(std::ptr::null_mut()),
             arm_sites: [const { StaticRef::new() }; ARMS],
             arm_objects: [const { AtomicU64::new(0) }; ARMS - 1],
             arm_made: [const { StaticRef::new() }; ARMS - 1],
@@ -160,8 +164,8 @@ impl Record {
         self.spawned.store(birth.site);
         self.parent.store(birth.parent.raw(), Relaxed);
         self.type_name.store(birth.type_name);
-        self.runtime.store(birth.runtime, Relaxed);
-        self.named.store(birth.name.is_some().into(), Relaxed);
+        let named = u32::from(birth.name.is_some());
+        self.runtime.store(birth.runtime << 1 | named, Relaxed);
         self.polls.store(0, Relaxed);
         self.woken_by.store(0, Relaxed);
         self.word.store(word(state, 0, 0), Relaxed);
@@ -221,7 +225,7 @@ impl Record {
         self.made.store(first.map_or(note.made, |arm| arm.made));
         let mut reasons = 0;
         for (i, arm) in arms.iter().take(ARMS).enumerate() {
-            reasons |= u64::from(arm.reason as u8) << (8 * i);
+            reasons |= u32::from(arm.reason as u8) << (8 * i);
             self.arm_sites[i].store(Some(arm.site));
             if i > 0 {
                 self.arm_objects[i - 1].store(arm.object.raw(), Relaxed);
@@ -272,9 +276,28 @@ impl Record {
         let id = ObjId::from_raw(self.id.load(Relaxed));
         self.id.store(0, Relaxed);
         self.word.store(word(State::Free, 0, 0), Relaxed);
-        if self.named.load(Relaxed) != 0 {
+        // ORDERING: Release pairs with `bound`: who sees what comes after this life does not see its task.
+        self.bound.store(std::ptr::null_mut(), Release);
+        if self.runtime.load(Relaxed) & 1 != 0 {
             super::object::forget(id);
         }
+    }
+
+    /// Lets the runtime find the task from here, until [`finish`](Self::finish).
+    #[inline]
+    pub(crate) fn bind(&self, task: NonNull<()>) {
+        // ORDERING: Release: who sees the task sees of which runtime it is, and all that its maker did.
+        self.bound.store(task.as_ptr(), Release);
+    }
+
+    /// The task here, if it is one of `runtime`.
+    pub(crate) fn bound(&self, runtime: u32) -> Option<NonNull<()>> {
+        // ORDERING: as in `snapshot`: the same id before and after means one single life.
+        let id = self.id.load(Acquire);
+        let mine = id != 0 && self.runtime.load(Relaxed) >> 1 == runtime;
+        let task = NonNull::new(self.bound.load(Acquire));
+        fence(Acquire);
+        task.filter(|_| mine && self.id.load(Relaxed) == id)
     }
 
     /// Whose record it is. For the owner, and for those who cannot act on a stale answer.
@@ -377,7 +400,7 @@ impl Record {
             spawned_at: self.spawned_at.load(Relaxed),
             parent: ObjId::from_raw(self.parent.load(Relaxed)),
             type_name: self.type_name.load().map(TypeName::as_str),
-            runtime: self.runtime.load(Relaxed),
+            runtime: self.runtime.load(Relaxed) >> 1,
             state: State::Running,
             polls: self.polls.load(Relaxed),
             woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
