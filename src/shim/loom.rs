@@ -51,6 +51,14 @@ impl Condvar {
     }
 }
 
+/// Few places, so that a model sees the ring full, wrapped and stolen from.
+pub(crate) const RING: usize = 4;
+
+/// Parks this thread. A model knows no time: it must not need the timeout.
+pub(crate) fn park(_timeout: Option<std::time::Duration>) {
+    thread::park();
+}
+
 #[allow(unsafe_code)]
 fn replace_with<T>(slot: &mut T, f: impl FnOnce(T) -> T) {
     // SAFETY: the value read out is handed to `f`, whose result is written back before anybody else can look: `slot`

@@ -36,3 +36,14 @@ impl<T: ?Sized> UnsafeCell<T> {
         f(self.0.get())
     }
 }
+
+/// Places in a worker's ring: as in Go.
+pub(crate) const RING: usize = 256;
+
+/// Parks this thread, at most for `timeout`.
+pub(crate) fn park(timeout: Option<::std::time::Duration>) {
+    match timeout {
+        None => thread::park(),
+        Some(timeout) => thread::park_timeout(timeout),
+    }
+}
