@@ -201,3 +201,44 @@ impl fmt::Display for RecvError {
 }
 
 impl Error for RecvError {}
+
+/// Why a runtime could not be started.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No workers were asked for.
+    NoWorkers,
+    /// More workers were asked for than a runtime can have.
+    TooManyWorkers(usize),
+    /// The environment variable `GOCHAN_MAXPROCS` is no number of workers; this is what it holds.
+    BadMaxProcs(String),
+    /// The system has no more threads to give.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::NoWorkers => f.write_str("a runtime needs at least one worker"),
+            BuildError::TooManyWorkers(n) => {
+                write!(f, "{n} are more workers than a runtime can have")
+            }
+            BuildError::BadMaxProcs(text) => {
+                write!(
+                    f,
+                    "GOCHAN_MAXPROCS must be a number of workers, at least 1, and is {text:?}"
+                )
+            }
+            BuildError::Thread(error) => write!(f, "no thread for a worker: {error}"),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BuildError::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

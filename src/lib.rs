@@ -6,8 +6,12 @@ pub mod chan;
 mod clock;
 mod error;
 pub mod hook;
+#[cfg(feature = "rt")]
+mod rt;
 pub mod select;
 mod shim;
+#[cfg(feature = "rt")]
+pub mod task;
 #[cfg(feature = "rt")]
 pub mod time;
 mod util;
@@ -21,11 +25,19 @@ pub mod __private {
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
 #[cfg(feature = "rt")]
+pub use error::BuildError;
+#[cfg(feature = "rt")]
 pub use error::Elapsed;
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
+#[cfg(feature = "rt")]
+pub use rt::{
+    Builder, Runtime, YieldNow, block_on, blocking, go, max_procs, num_tasks, run, yield_now,
+};
 pub use select::fut;
+#[cfg(feature = "rt")]
+pub use task::{JoinError, JoinHandle};
 #[cfg(feature = "rt")]
 pub use time::{sleep, sleep_until, timeout};
 pub use wait::Arm;

@@ -47,6 +47,20 @@ const UNSAFE: &[(&str, &str)] = &[
         "src/hook/record.rs",
         "keeps a `&'static` in an atomic word, so that a dump can read it at any time",
     ),
+    (
+        "src/task/raw.rs",
+        "the task cell: one allocation for any future, shared by reference counts of its own",
+    ),
+    ("src/task/waker.rs", "a waker is a pointer to the task cell"),
+    (
+        "src/task/list.rs",
+        "links tasks through themselves, so that no queue allocates",
+    ),
+    ("src/rt/queue.rs", "takes tasks out of a ring of pointers"),
+    (
+        "src/rt/context.rs",
+        "finds the worker on this thread's stack from a thread-local pointer",
+    ),
 ];
 
 const CODE_LINES: usize = 400;

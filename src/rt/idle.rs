@@ -1,0 +1,328 @@
+//! Who sleeps, who searches, who is woken: the protocol by which no runnable task is left while a worker sleeps.
+//!
+//! What it is not: a lock around work. The words here say only how many workers are awake and how many of those search.
+//!
+//! # States of a worker
+//!
+//! ```text
+//! busy        polls tasks of its own queue            awake
+//! searching   has none and looks at the others        awake, searching
+//! asleep      in `sleepers`, its thread parked        -
+//! ```
+//! busy -> searching ([`Idle::start_search`], only while less than half of those awake search), searching -> busy
+//! ([`Idle::end_search`]), both -> asleep ([`Idle::sleep`]), asleep -> searching by a waker ([`Idle::wake_one`]) or by
+//! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers and to
+//! watch the busy ones. It is the last to be woken for work, and when it leaves by itself it appoints another.
+//!
+//! # To post work
+//!
+//! 1. Put the task into a queue that others look at (a ring or the global queue).
+//! 2. SeqCst fence. 3. Look at the word: if nobody searches and somebody sleeps, wake one, who counts as searching from
+//!    that moment on.
+//!
+//! # To sleep
+//!
+//! 1. Enter `sleepers` and leave the word's counts, in one hold of the lock.
+//! 2. SeqCst fence. 3. Look at all queues once more. If there is work, leave `sleepers` again, unless somebody has
+//!    already taken us out: then a wake is on its way. Else park.
+//!
+//! # To stop searching with work in hand
+//!
+//! 1. Leave the count of those who search. 2. If that was the last one: SeqCst fence, look at all queues, and wake one
+//!    sleeper if there is more work.
+//!
+//! # Why no wake is lost
+//!
+//! Take a push P, and suppose that no worker is awake afterwards which will look at its queue. Consider P's look at the
+//! word, step 3. If it saw a sleeper and nobody searching, it woke one, who looks. If it saw somebody searching, take
+//! the last of those to stop: its change of the word comes after P's look in the word's order, so P's fence comes before
+//! the stopper's fence, and the stopper sees the task when it looks at the queues (to sleep: step 3; with work in hand:
+//! step 2). If it saw everybody awake, then some worker W goes to sleep later than that look, or is busy for good; the
+//! same fences make W see the task in its step 3. So the task is seen, or all workers are busy; those who become idle
+//! look at every queue before they sleep. The two fences are the store-load race that Acquire and Release cannot win:
+//! each side writes its own word and then reads the other's.
+//!
+//! The queue P's owner pushes to without this protocol (`runnext`, and the ring when the number of its tasks does not
+//! grow) is left to its owner and, when that one is stuck, to the watcher.
+//!
+//! This is Go's protocol of spinning Ms ("worker thread parking/unparking" in `src/runtime/proc.go`); there the submitter
+//! is `wakep` and the second look is in `findRunnable`.
+
+use crate::shim::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, fence, park, thread};
+use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use std::time::Duration;
+
+/// One worker that searches, in the low half of the word.
+const SEARCHING: usize = 1;
+/// One worker that is awake, in the high half.
+const AWAKE: usize = 1 << 16;
+/// The most workers a runtime can have.
+pub(super) const MAX_WORKERS: usize = AWAKE / 2 - 1;
+
+const NOBODY: usize = usize::MAX;
+
+pub(super) struct Idle {
+    workers: usize,
+    word: AtomicUsize,
+    /// The slot of the keeper among the sleepers, or NOBODY. Changes under the lock only.
+    keeper: AtomicUsize,
+    sleepers: Mutex<Vec<Sleeper>>,
+}
+
+struct Sleeper {
+    slot: usize,
+    parker: Arc<Parker>,
+}
+
+/// How a worker's thread sleeps.
+#[derive(Debug)]
+pub(super) struct Parker {
+    /// It was taken out of the sleepers.
+    woken: AtomicBool,
+    thread: thread::Thread,
+}
+
+#[derive(Clone, Copy)]
+struct Counts(usize);
+
+impl Counts {
+    fn searching(self) -> usize {
+        self.0 % AWAKE
+    }
+    fn awake(self) -> usize {
+        self.0 / AWAKE
+    }
+}
+
+impl Idle {
+    /// All workers are awake and busy.
+    pub(super) fn new(workers: usize) -> Idle {
+        debug_assert!(workers <= MAX_WORKERS);
+        Idle {
+            workers,
+            word: AtomicUsize::new(workers * AWAKE),
+            keeper: AtomicUsize::new(NOBODY),
+            sleepers: Mutex::new(Vec::with_capacity(workers)),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        Counts(self.word.load(Relaxed))
+    }
+
+    fn wants_searcher(&self) -> bool {
+        let counts = self.counts();
+        counts.searching() == 0 && counts.awake() < self.workers
+    }
+
+    /// Whether a worker other than the one that asks, which sleeps, is awake.
+    pub(super) fn somebody_is_awake(&self) -> bool {
+        self.counts().awake() > 0
+    }
+
+    // === posting work ===
+
+    /// Work was put where others find it: sees to it that somebody looks.
+    #[inline]
+    pub(super) fn wake_one(&self) {
+        // ORDERING: the pusher's half of the race with a sleeper's or stopper's second look; see the header.
+        fence(SeqCst);
+        if self.wants_searcher() {
+            self.wake_one_slow();
+        }
+    }
+
+    #[cold]
+    fn wake_one_slow(&self) {
+        let mut sleepers = self.sleepers.lock();
+        if !self.wants_searcher() {
+            return;
+        }
+        let keeper = self.keeper.load(Relaxed);
+        let Some(at) = sleepers
+            .iter()
+            .rposition(|s| s.slot != keeper)
+            .or(sleepers.len().checked_sub(1))
+        else {
+            return;
+        };
+        let all_slept = self.counts().awake() == 0;
+        let sleeper = self.remove(&mut sleepers, at);
+        let keeper = if all_slept {
+            self.keeper_of(&sleepers)
+        } else {
+            None
+        };
+        drop(sleepers);
+        sleeper.parker.wake();
+        if let Some(keeper) = keeper {
+            // There was nobody to watch. Now there is.
+            keeper.nudge();
+        }
+    }
+
+    fn keeper_of(&self, sleepers: &[Sleeper]) -> Option<Arc<Parker>> {
+        let keeper = sleepers.iter().find(|s| self.is_keeper(s.slot));
+        keeper.map(|keeper| Arc::clone(&keeper.parker))
+    }
+
+    /// Takes a sleeper out; it searches from now on.
+    fn remove(&self, sleepers: &mut Vec<Sleeper>, at: usize) -> Sleeper {
+        let sleeper = sleepers.remove(at);
+        // ORDERING: the lock orders these among their likes; the fences of the protocol do the rest.
+        self.word.fetch_add(SEARCHING + AWAKE, AcqRel);
+        if self.keeper.load(Relaxed) == sleeper.slot {
+            self.keeper.store(NOBODY, Relaxed);
+        }
+        sleeper
+    }
+
+    // === searching ===
+
+    /// Whether a worker without work may search: while fewer than half of those awake do.
+    pub(super) fn start_search(&self) -> bool {
+        let counts = self.counts();
+        if 2 * counts.searching() >= counts.awake() {
+            return false;
+        }
+        // A few too many at once do no harm.
+        self.word.fetch_add(SEARCHING, AcqRel);
+        true
+    }
+
+    /// A searching worker has found work. True: it was the last, and must look whether there is more.
+    #[must_use]
+    pub(super) fn end_search(&self) -> bool {
+        let before = Counts(self.word.fetch_sub(SEARCHING, AcqRel));
+        debug_assert!(before.searching() > 0);
+        let last = before.searching() == 1;
+        if last {
+            // ORDERING: the stopper's half of the race with a pusher.
+            fence(SeqCst);
+        }
+        last
+    }
+
+    // === sleeping ===
+
+    /// Enters the sleepers. The caller looks at all queues before it parks.
+    pub(super) fn sleep(&self, slot: usize, parker: &Arc<Parker>, searching: bool) {
+        let mut sleepers = self.sleepers.lock();
+        sleepers.push(Sleeper {
+            slot,
+            parker: Arc::clone(parker),
+        });
+        let gone = AWAKE + if searching { SEARCHING } else { 0 };
+        self.word.fetch_sub(gone, AcqRel);
+        if self.keeper.load(Relaxed) == NOBODY {
+            self.keeper.store(slot, Relaxed);
+        }
+        drop(sleepers);
+        // ORDERING: the sleeper's half of the race with a pusher.
+        fence(SeqCst);
+    }
+
+    /// Leaves the sleepers by its own will, to search. False: somebody has taken it out, and its wake is on its way.
+    pub(super) fn leave(&self, slot: usize) -> bool {
+        let mut sleepers = self.sleepers.lock();
+        let Some(at) = sleepers.iter().position(|s| s.slot == slot) else {
+            return false;
+        };
+        let was_keeper = self.is_keeper(slot);
+        self.remove(&mut sleepers, at);
+        let heir = if was_keeper { sleepers.last() } else { None };
+        let heir = heir.map(|heir| {
+            self.keeper.store(heir.slot, Relaxed);
+            Arc::clone(&heir.parker)
+        });
+        drop(sleepers);
+        if let Some(heir) = heir {
+            heir.nudge();
+        }
+        true
+    }
+
+    pub(super) fn is_keeper(&self, slot: usize) -> bool {
+        self.keeper.load(Relaxed) == slot
+    }
+
+    /// Lets the keeper look at the time again.
+    pub(super) fn nudge_keeper(&self) {
+        // ORDERING: against a keeper that looks at the earliest deadline before it parks: our caller has stored a new one,
+        // and the keeper has fenced since it announced itself.
+        fence(SeqCst);
+        if self.keeper.load(Relaxed) == NOBODY {
+            return;
+        }
+        let sleepers = self.sleepers.lock();
+        let keeper = self.keeper_of(&sleepers);
+        drop(sleepers);
+        if let Some(keeper) = keeper {
+            keeper.nudge();
+        }
+    }
+
+    /// Wakes everybody, for the end.
+    pub(super) fn wake_all(&self) {
+        loop {
+            let mut sleepers = self.sleepers.lock();
+            let Some(at) = sleepers.len().checked_sub(1) else {
+                return;
+            };
+            let sleeper = self.remove(&mut sleepers, at);
+            drop(sleepers);
+            sleeper.parker.wake();
+        }
+    }
+}
+
+impl std::fmt::Debug for Idle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let counts = self.counts();
+        f.debug_struct("Idle")
+            .field("awake", &counts.awake())
+            .field("searching", &counts.searching())
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl Parker ===
+
+impl Parker {
+    /// For the calling thread.
+    pub(super) fn new() -> Arc<Parker> {
+        Arc::new(Parker {
+            woken: AtomicBool::new(false),
+            thread: thread::current(),
+        })
+    }
+
+    /// Ends the sleep for good.
+    pub(super) fn wake(&self) {
+        // ORDERING: Release: the woken thread sees what we did, above all that it is out of the sleepers.
+        self.woken.store(true, Release);
+        self.thread.unpark();
+    }
+
+    /// Makes the thread look around and go on sleeping.
+    pub(super) fn nudge(&self) {
+        self.thread.unpark();
+    }
+
+    /// Sleeps until woken, nudged or timed out, or for no reason. True: woken.
+    pub(super) fn park(&self, timeout: Option<Duration>) -> bool {
+        if !self.is_woken() {
+            park(timeout);
+        }
+        self.take_woken()
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.load(Acquire)
+    }
+
+    fn take_woken(&self) -> bool {
+        // ORDERING: Acquire pairs with `wake`.
+        self.is_woken() && self.woken.swap(false, Acquire)
+    }
+}

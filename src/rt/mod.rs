@@ -1,0 +1,25 @@
+//! The executor: worker threads that run tasks, steal from each other, and sleep when there is nothing to do.
+//!
+//! Go's G/M/P shape: a task is a G, a thread an M, and a worker's slot with its run queue a P.
+// Inside, in reading order: `queue` is a slot's run queue, `inject` the global one, `idle` the protocol of sleeping and
+// waking, `worker` the loop, `watch` what a sleeping worker looks after, `threads` the threads and who holds which slot,
+// `shared` what they share and the end of it, `context` which of it a thread belongs to. `spawn`, `blocking`, `builder` and
+// `yield_now` are the public face.
+
+mod blocking;
+mod builder;
+mod context;
+mod idle;
+mod inject;
+mod queue;
+mod shared;
+mod spawn;
+mod threads;
+mod watch;
+mod worker;
+mod yield_now;
+
+pub use self::blocking::blocking;
+pub use self::builder::{Builder, Runtime};
+pub use self::spawn::{block_on, go, max_procs, num_tasks, run};
+pub use self::yield_now::{YieldNow, yield_now};

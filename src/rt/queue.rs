@@ -1,0 +1,345 @@
+//! The run queue of one worker: a ring of 256 tasks, and `runnext`, the one that goes before them.
+//!
+//! What it is not: a place for waiting. A push that finds no room gives half of the ring to the global queue.
+//!
+//! ```text
+//!            head                    tail
+//!             v                       v                the owner pushes at tail and pops at head;
+//!   . . . . . A B C D E F G H I J K L . . . . .        a thief takes the older half at head in one step
+//! ```
+//!
+//! 1. Only the owner, who holds the [`Local`], moves `tail`, writes slots and puts tasks into `runnext`.
+//! 2. `head` only grows, by a compare-and-swap. Who moves it owns the tasks it passed over.
+//! 3. A slot is overwritten only after `head` has passed it. A thief that copied an overwritten slot fails to move `head`.
+//! 4. `head <= tail <= head + CAP`; both count on and on and wrap, a slot's place is the rest by CAP.
+//! 5. Words that thieves read all the time (`head`, `tail`) and words that only the watcher reads now and then
+//!    (`runnext`, `tick`) lie on lines of their own: a thief at the ring does not slow a ping-pong over `runnext`.
+//! 6. A runtime of one worker has no thieves: its owner pops without a locked instruction.
+//!
+//! ORDERING pairs: `tail` stored Release by push / loaded Acquire by a thief: it sees the slots and the tasks in them.
+//! `head` moved Release by a thief / loaded Acquire by push: the slots were read before they are overwritten. `runnext`
+//! stored Release by the owner / swapped Acquire by a thief: it sees the task. All of Go's `runqput`, `runqget`,
+//! `runqgrab` and `runqsteal` (`src/runtime/proc.go`), with the same roles.
+#![allow(unsafe_code)]
+
+use std::ptr::{self, NonNull};
+
+use crossbeam_utils::CachePadded;
+
+use crate::shim::{Arc, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, RING};
+use crate::task::{Header, Runnable, TaskList};
+use Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+const CAP: usize = RING;
+
+/// A run queue as everybody sees it.
+pub(super) struct Queue {
+    ends: CachePadded<Ends>,
+    owner: CachePadded<OwnerLine>,
+    slots: Box<[AtomicPtr<Header>]>,
+}
+
+struct Ends {
+    head: AtomicUsize,
+    tail: AtomicUsize,
+}
+
+/// What the owner writes with every task and others read rarely.
+struct OwnerLine {
+    runnext: AtomicPtr<Header>,
+    /// How many polls the owner has begun: who sees it unchanged sees a long poll.
+    tick: AtomicU32,
+    spawned: AtomicU64,
+    finished: AtomicU64,
+}
+
+/// The owner's end of a run queue. There is one per queue; it moves from thread to thread with the worker's slot.
+pub(super) struct Local {
+    queue: Arc<Queue>,
+    /// There are no thieves.
+    alone: bool,
+}
+
+/// A queue, and the right to own it. `alone`: nobody will ever steal from it.
+pub(super) fn queue(alone: bool) -> (Arc<Queue>, Local) {
+    let queue = Arc::new(Queue {
+        ends: CachePadded::new(Ends {
+            head: AtomicUsize::new(0),
+            tail: AtomicUsize::new(0),
+        }),
+        owner: CachePadded::new(OwnerLine {
+            runnext: AtomicPtr::new(ptr::null_mut()),
+            tick: AtomicU32::new(0),
+            spawned: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+        }),
+        slots: (0..CAP).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+    });
+    let local = Local {
+        queue: Arc::clone(&queue),
+        alone,
+    };
+    (queue, local)
+}
+
+/// # Safety
+/// The caller owns the task: it has just taken it out of the queue.
+unsafe fn take(raw: *mut Header) -> Option<Runnable> {
+    // SAFETY: it was put there by `into_raw`, and the caller says that it is out now.
+    NonNull::new(raw).map(|raw| unsafe { Runnable::from_raw(raw) })
+}
+
+// === impl Local ===
+
+impl Local {
+    fn slot(&self, at: usize) -> &AtomicPtr<Header> {
+        self.queue.slot(at)
+    }
+
+    /// Puts `task` behind all others. When there is no room, the older half and `task` are returned instead.
+    #[inline]
+    pub(super) fn push(&mut self, task: Runnable) -> Option<TaskList> {
+        let ends = &*self.queue.ends;
+        // ORDERING: Relaxed: only we store it.
+        let tail = ends.tail.load(Relaxed);
+        // ORDERING: pairs with the Release of a thief: it has read the slots that we are about to reuse.
+        let head = ends.head.load(Acquire);
+        if tail.wrapping_sub(head) >= CAP {
+            return self.overflow(task, head, tail);
+        }
+        self.slot(tail).store(task.into_raw(), Relaxed);
+        // ORDERING: Release: who sees the new tail sees the slot and the task.
+        ends.tail.store(tail.wrapping_add(1), Release);
+        None
+    }
+
+    #[cold]
+    fn overflow(&mut self, task: Runnable, head: usize, tail: usize) -> Option<TaskList> {
+        let half = CAP / 2;
+        let ends = &*self.queue.ends;
+        // ORDERING: Acquire pairs with thieves as in `push`; nobody needs to see ours, we read the slots ourselves.
+        let moved = ends
+            .head
+            .compare_exchange(head, head.wrapping_add(half), AcqRel, Acquire);
+        if moved.is_err() {
+            // Thieves were here: now there is room.
+            debug_assert!(tail.wrapping_sub(ends.head.load(Relaxed)) < CAP);
+            return self.push(task);
+        }
+        let mut list = TaskList::new();
+        for at in 0..half {
+            let raw = self.slot(head.wrapping_add(at)).load(Relaxed);
+            // SAFETY: invariant 2: we moved head over it.
+            list.push_back(
+                unsafe { take(raw) }.expect("a task lies in each slot between head and tail"),
+            );
+        }
+        list.push_back(task);
+        Some(list)
+    }
+
+    /// The oldest task of the ring.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Runnable> {
+        let ends = &*self.queue.ends;
+        // ORDERING: Relaxed: only we store tail; of head any value will do, the exchange below tells the truth.
+        let tail = ends.tail.load(Relaxed);
+        let mut head = ends.head.load(Relaxed);
+        loop {
+            if head == tail {
+                return None;
+            }
+            let raw = self.slot(head).load(Relaxed);
+            let next = head.wrapping_add(1);
+            if self.alone {
+                ends.head.store(next, Relaxed);
+            } else if let Err(now) = ends
+                .head
+                .compare_exchange_weak(head, next, Release, Relaxed)
+            {
+                // ORDERING: Release: a thief that sees this head sees our tail as well. We wrote the slot ourselves.
+                head = now;
+                continue;
+            }
+            // SAFETY: invariant 2.
+            return unsafe { take(raw) };
+        }
+    }
+
+    /// Tasks in the ring. Thieves may make it fewer at any time.
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn has_next(&self) -> bool {
+        self.queue.has_next()
+    }
+
+    /// Makes `task` the next one if nobody is; else gives it back.
+    #[inline]
+    pub(super) fn put_next(&mut self, task: Runnable) -> Result<(), Runnable> {
+        let runnext = &self.queue.owner.runnext;
+        // ORDERING: Relaxed: we alone fill it, so empty is the truth.
+        if !runnext.load(Relaxed).is_null() {
+            return Err(task);
+        }
+        // ORDERING: Release: a thief that takes it sees the task.
+        runnext.store(task.into_raw(), Release);
+        Ok(())
+    }
+
+    /// Makes `task` the next one and returns the one that was.
+    #[inline]
+    pub(super) fn replace_next(&mut self, task: Runnable) -> Option<Runnable> {
+        let Err(task) = self.put_next(task) else {
+            return None;
+        };
+        let before = self.swap_next(task.into_raw());
+        // SAFETY: the swap took it out.
+        unsafe { take(before) }
+    }
+
+    /// Takes the next one.
+    #[inline]
+    pub(super) fn take_next(&mut self) -> Option<Runnable> {
+        // ORDERING: Relaxed: as in `put_next`.
+        if self.queue.owner.runnext.load(Relaxed).is_null() {
+            return None;
+        }
+        let before = self.swap_next(ptr::null_mut());
+        // SAFETY: the swap took it out.
+        unsafe { take(before) }
+    }
+
+    #[inline]
+    fn swap_next(&mut self, new: *mut Header) -> *mut Header {
+        let runnext = &self.queue.owner.runnext;
+        if self.alone {
+            let before = runnext.load(Relaxed);
+            runnext.store(new, Relaxed);
+            before
+        } else {
+            // ORDERING: Release as in `put_next`; what we get is our own, or the null of a thief.
+            runnext.swap(new, AcqRel)
+        }
+    }
+
+    /// Takes the older half of `victim`'s ring: the oldest task to run, the others to this ring, which must be empty.
+    pub(super) fn steal_from(&mut self, victim: &Queue) -> Option<Runnable> {
+        debug_assert_eq!(self.len(), 0);
+        // ORDERING: Relaxed: only we store it.
+        let base = self.queue.ends.tail.load(Relaxed);
+        loop {
+            // ORDERING: Acquire on head before tail: tail is then at least as new, so head is not beyond it.
+            let head = victim.ends.head.load(Acquire);
+            // ORDERING: pairs with the Release in push: we see slots and tasks up to tail.
+            let tail = victim.ends.tail.load(Acquire);
+            let len = tail.wrapping_sub(head);
+            if len == 0 {
+                return None;
+            }
+            let half = len - len / 2;
+            if half > CAP / 2 {
+                continue; // head moved between the two loads
+            }
+            for at in 0..half {
+                let raw = victim.slot(head.wrapping_add(at)).load(Relaxed);
+                // Beyond tail: nobody reads it there until we publish it.
+                self.slot(base.wrapping_add(at)).store(raw, Relaxed);
+            }
+            let next = head.wrapping_add(half);
+            // ORDERING: Release pairs with the Acquire of head in push: our reads of the slots come before its writes.
+            if victim
+                .ends
+                .head
+                .compare_exchange(head, next, AcqRel, Relaxed)
+                .is_ok()
+            {
+                return self.keep_stolen(base, half);
+            }
+        }
+    }
+
+    /// Publishes `count` stolen tasks that lie from `base` on, but for the first, which is returned.
+    fn keep_stolen(&mut self, base: usize, count: usize) -> Option<Runnable> {
+        let first = self.slot(base).load(Relaxed);
+        for at in 1..count {
+            let raw = self.slot(base.wrapping_add(at)).load(Relaxed);
+            self.slot(base.wrapping_add(at - 1)).store(raw, Relaxed);
+        }
+        // ORDERING: Release: as in push.
+        let tail = base.wrapping_add(count - 1);
+        self.queue.ends.tail.store(tail, Release);
+        // SAFETY: we moved the victim's head over it.
+        unsafe { take(first) }
+    }
+
+    /// Tells whoever watches that another poll begins.
+    #[inline]
+    pub(super) fn set_tick(&mut self, tick: u32) {
+        self.queue.owner.tick.store(tick, Relaxed);
+    }
+
+    pub(super) fn count_spawned(&mut self) {
+        bump(&self.queue.owner.spawned);
+    }
+
+    pub(super) fn count_finished(&mut self) {
+        bump(&self.queue.owner.finished);
+    }
+}
+
+/// One more, in a word that only we write.
+#[inline]
+fn bump(count: &AtomicU64) {
+    count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
+// === impl Queue ===
+
+impl Queue {
+    fn slot(&self, at: usize) -> &AtomicPtr<Header> {
+        &self.slots[at % CAP]
+    }
+
+    /// Tasks in the ring, at some moment.
+    pub(super) fn len(&self) -> usize {
+        let head = self.ends.head.load(Acquire);
+        let tail = self.ends.tail.load(Acquire);
+        tail.wrapping_sub(head)
+    }
+
+    pub(super) fn has_next(&self) -> bool {
+        !self.owner.runnext.load(Relaxed).is_null()
+    }
+
+    /// Takes the owner's next task, for whoever has seen the owner stuck in a long poll.
+    pub(super) fn steal_next(&self) -> Option<Runnable> {
+        if !self.has_next() {
+            return None;
+        }
+        // ORDERING: pairs with the Release in `put_next`.
+        let raw = self.owner.runnext.swap(ptr::null_mut(), AcqRel);
+        // SAFETY: the swap took it out.
+        unsafe { take(raw) }
+    }
+
+    pub(super) fn tick(&self) -> u32 {
+        self.owner.tick.load(Relaxed)
+    }
+
+    /// Tasks spawned on and finished by this slot.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let finished = self.owner.finished.load(Relaxed);
+        (self.owner.spawned.load(Relaxed), finished)
+    }
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue")
+            .field("len", &self.len())
+            .field("runnext", &self.has_next())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! What all threads of one runtime share, and how tasks get into it and out of it.
+//!
+//! What it is not: a thread. Workers ([`worker`](super::worker)) and threads without a slot ([`threads`](super::threads)) come
+//! and go.
+//!
+//! 1. It lives until its last task is done: tasks point to it without a reference of their own. The threads hold it up,
+//!    the last one of which finishes all tasks before it goes ([`Shared::bury`]).
+//! 2. Every task that is not done is bound to its record, which is how the last thread finds those that nobody queued.
+//! 3. Once closed, the global queue takes no new tasks, and whoever tried to spawn one drops it.
+
+use std::future::Future;
+
+use super::context;
+use super::idle::Idle;
+use super::inject::Inject;
+use super::queue::{Queue, queue};
+use super::threads::Threads;
+use super::worker::Core;
+use crate::hook::registry;
+use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
+use crate::task::{self, JoinHandle, Place, Runnable, Schedule, Spawn};
+use crate::time::Driver;
+use Ordering::Relaxed;
+
+pub(super) struct Shared {
+    /// The number of this runtime in records, never given twice.
+    pub(super) id: u32,
+    pub(super) queues: Box<[Arc<Queue>]>,
+    pub(super) inject: Inject,
+    pub(super) idle: Arc<Idle>,
+    pub(super) driver: Arc<Driver>,
+    pub(super) threads: Threads,
+    closing: AtomicBool,
+    /// Tasks finished by threads without a slot.
+    finished: AtomicU64,
+}
+
+/// The next runtime's number. 0 is nobody's.
+static NEXT_ID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
+
+impl Shared {
+    /// A runtime without threads, and the cores for them.
+    pub(super) fn new(workers: usize, name: String) -> (Arc<Shared>, Vec<Box<Core>>) {
+        let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
+        let idle = Arc::new(Idle::new(workers));
+        let driver = Driver::new();
+        let keeper = Arc::clone(&idle);
+        driver.set_unpark(Box::new(move || keeper.nudge_keeper()));
+        let shared = Arc::new(Shared {
+            id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            queues: queues.into(),
+            inject: Inject::new(),
+            idle,
+            driver,
+            threads: Threads::new(name),
+            closing: AtomicBool::new(false),
+            finished: AtomicU64::new(0),
+        });
+        let cores = locals.into_iter().enumerate();
+        let cores = cores
+            .map(|(slot, local)| Box::new(Core::new(slot, local)))
+            .collect();
+        (shared, cores)
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Whether there is something that a searching worker would find.
+    pub(super) fn has_work(&self) -> bool {
+        self.inject.len() > 0 || self.queues.iter().any(|queue| queue.len() > 0)
+    }
+
+    /// Tasks that are not done. Exact while nobody spawns or finishes one.
+    pub(super) fn num_tasks(&self) -> usize {
+        let mut finished = self.finished.load(Relaxed);
+        let mut spawned = 0;
+        for queue in &self.queues {
+            let (up, down) = queue.counts();
+            spawned += up;
+            finished += down;
+        }
+        let tasks = (spawned + self.inject.spawned()).saturating_sub(finished);
+        usize::try_from(tasks).unwrap_or(usize::MAX)
+    }
+
+    // === spawning ===
+
+    /// Makes a task of this runtime, to be queued by the caller.
+    pub(super) fn make<F>(
+        self: &Arc<Self>,
+        future: F,
+        mut spawn: Spawn<'_>,
+    ) -> (Runnable, JoinHandle<F::Output>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawn.runtime = self.id;
+        task::spawn(future, Arc::as_ptr(self), spawn)
+    }
+
+    /// Queues a new task from a thread that holds no slot of this runtime.
+    pub(super) fn start(&self, task: Runnable) {
+        match self.inject.push_new(task, Runnable::bind) {
+            Ok(()) => self.idle.wake_one(),
+            Err(task) => task.cancel(),
+        }
+    }
+
+    // === the end ===
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// Lets all threads come to their end.
+    pub(super) fn close(&self) {
+        self.inject.close();
+        self.closing.store(true, Ordering::SeqCst);
+        self.threads.close();
+        self.idle.wake_all();
+    }
+
+    /// The last thread's duty: finishes every task that is left, in its name.
+    ///
+    /// Tasks can be in a queue, idle, or in the hands of a waker on some foreign thread that is about to push them: then
+    /// the record stays bound, and we come back until the push has arrived. A task that drops another's future or wakes
+    /// one does so through the global queue, since this thread has no slot any more.
+    pub(super) fn bury(&self) {
+        self.driver.shut();
+        let mut cores = self.threads.take_retired();
+        loop {
+            for core in &mut cores {
+                core.drain().for_each(Runnable::cancel);
+            }
+            while let Some(task) = self.inject.pop() {
+                task.cancel();
+            }
+            if !self.claim_idle() {
+                return;
+            }
+            yield_now();
+        }
+    }
+
+    /// Cancels the idle tasks. Whether there was any task left.
+    fn claim_idle(&self) -> bool {
+        let mut left = false;
+        registry::for_each(|record| {
+            if let Some(task) = record.bound(self.id) {
+                left = true;
+                // It is bound to this runtime and only this thread finishes tasks now.
+                if let Some(task) = task::claim(task) {
+                    task.cancel();
+                }
+            }
+        });
+        left
+    }
+}
+
+impl Schedule for Shared {
+    fn local(this: *const Self, task: Runnable, place: Place) -> Result<(), Runnable> {
+        context::with(|worker| match worker {
+            Some(worker) if worker.belongs_to(this) => worker.push(task, place),
+            _ => Err(task),
+        })
+    }
+
+    fn remote(self: Arc<Self>, task: Runnable) {
+        self.inject.push(task);
+        self.idle.wake_one();
+    }
+
+    fn finished(&self) {
+        let counted = context::with(|worker| {
+            worker.is_some_and(|worker| worker.belongs_to(self) && worker.count_finished())
+        });
+        if !counted {
+            self.finished.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime")
+            .field("id", &self.id)
+            .field("workers", &self.workers())
+            .field("tasks", &self.num_tasks())
+            .field("idle", &self.idle)
+            .field("closing", &self.is_closing())
+            .finish_non_exhaustive()
+    }
+}

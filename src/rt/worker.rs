@@ -1,0 +1,362 @@
+//! The worker: what a thread does that holds one of the runtime's slots.
+//!
+//! What it is not: the slot. The slot is the [`Core`], Go's P: a run queue, a tick, a time slice. It moves to another thread
+//! when the one that holds it blocks.
+//!
+//! The loop, as in Go's `schedule` and `findRunnable` (`src/runtime/proc.go`): every 61st tick timers and the global queue
+//! first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
+//!
+//! 1. Nothing foreign runs while the core is borrowed.
+//! 2. A task in `runnext` inherits the time slice of the one that woke it, so that a pair that wakes each other in turn
+//!    gets no more than one slice before the ring has its turn.
+//! 3. Whoever holds a core sees to it that the core goes on: it runs, sleeps as one of [`Idle`](super::idle)'s
+//!    sleepers, is handed to another thread, or is retired at the end.
+//! 4. Pushes that add to the number of runnable tasks which others may take post work (`Idle::wake_one`). A task that
+//!    goes back to the ring while its worker looks for the next one, or a joiner that takes its finished child's place,
+//!    adds nothing: the worker itself is about to look there.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use super::idle::Parker;
+use super::queue::Local;
+use super::shared::Shared;
+use super::watch::Watch;
+use crate::clock;
+use crate::hook::current;
+use crate::shim::{Arc, RING, spin_loop};
+use crate::task::{Outcome, Place, Runnable};
+use crate::util::rng;
+
+/// Every so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
+const FAIRNESS: u32 = 61;
+/// Operations that a time slice is good for.
+const BUDGET: u32 = 128;
+/// The longest a pair of tasks may go on waking each other before others have their turn.
+const SLICE_NS: u64 = 200_000;
+/// How often a searching worker looks at everybody before it sleeps.
+const SEARCHES: u32 = 8;
+
+/// A worker's slot.
+pub(super) struct Core {
+    slot: usize,
+    local: Local,
+    tick: u32,
+    /// When the time slice ends, in ticks.
+    slice_end: u64,
+    slice: u64,
+    searching: bool,
+}
+
+/// A thread of the runtime, and its core while it holds one.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    core: RefCell<Option<Box<Core>>>,
+    parker: Arc<Parker>,
+}
+
+// === impl Core ===
+
+impl Core {
+    pub(super) fn new(slot: usize, local: Local) -> Core {
+        const SAMPLE: u64 = 1 << 20;
+        Core {
+            slot,
+            local,
+            tick: 0,
+            slice_end: 0,
+            slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
+            searching: false,
+        }
+    }
+
+    /// The next task of this slot, or a batch of the global queue.
+    fn next(&mut self, shared: &Shared) -> Option<Runnable> {
+        if self.tick % FAIRNESS == 0
+            && let Some(task) = shared.inject.pop()
+        {
+            self.new_slice();
+            return Some(task);
+        }
+        if let Some(task) = self.local.take_next() {
+            if !self.slice_is_over() {
+                return Some(task);
+            }
+            self.push_back(shared, task);
+        }
+        let task = self.local.pop().or_else(|| self.take_global(shared))?;
+        self.new_slice();
+        Some(task)
+    }
+
+    fn new_slice(&mut self) {
+        self.slice_end = clock::ticks().saturating_add(self.slice);
+        current::set_budget(BUDGET);
+    }
+
+    fn slice_is_over(&self) -> bool {
+        current::budget() == 0 || clock::ticks() >= self.slice_end
+    }
+
+    /// A fair share of the global queue: one to run, the rest to the ring, which is empty.
+    fn take_global(&mut self, shared: &Shared) -> Option<Runnable> {
+        let workers = shared.workers();
+        let mut batch = shared
+            .inject
+            .pop_batch(|len| (len / workers + 1).min(RING / 2));
+        let first = batch.pop_front();
+        while let Some(task) = batch.pop_front() {
+            self.push_back(shared, task);
+        }
+        first
+    }
+
+    /// To the end of the ring, without posting work.
+    #[inline]
+    fn push_back(&mut self, shared: &Shared, task: Runnable) {
+        if let Some(overflow) = self.local.push(task) {
+            shared.inject.append(overflow);
+        }
+    }
+
+    /// To the end of the ring, for anybody.
+    #[inline]
+    fn post(&mut self, shared: &Shared, task: Runnable) {
+        self.push_back(shared, task);
+        if shared.workers() > 1 {
+            shared.idle.wake_one();
+        }
+    }
+
+    /// Half of somebody's ring, or a share of the global queue.
+    fn steal(&mut self, shared: &Shared) -> Option<Runnable> {
+        let queues = &shared.queues;
+        let start = rng::below(queues.len() as u32) as usize;
+        let (before, from) = queues.split_at(start);
+        for victim in from.iter().chain(before) {
+            if let Some(task) = self.local.steal_from(victim) {
+                return Some(task);
+            }
+        }
+        self.take_global(shared)
+    }
+
+    /// All tasks of a slot that nobody works any more.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Runnable> {
+        std::iter::from_fn(|| self.local.take_next().or_else(|| self.local.pop()))
+    }
+}
+
+// === impl Worker: the loop ===
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, core: Box<Core>) -> Worker {
+        Worker {
+            shared,
+            core: RefCell::new(Some(core)),
+            parker: Parker::new(),
+        }
+    }
+
+    /// Runs tasks until the core has gone to another thread or the runtime closes.
+    pub(super) fn run(&self) {
+        while self.tend() {
+            if let Some(task) = self.next() {
+                self.execute(task);
+                continue;
+            }
+            self.sleep();
+            if !self.goes_on() {
+                return;
+            }
+        }
+    }
+
+    /// What is due now and then. False: the loop is over.
+    #[inline]
+    fn tend(&self) -> bool {
+        let tick = match &*self.core.borrow() {
+            Some(core) => core.tick,
+            None => return false,
+        };
+        if tick % FAIRNESS == 0 {
+            self.fire_timers();
+            return self.goes_on();
+        }
+        true
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.shared.is_closing() && self.has_core()
+    }
+
+    /// Foreign code runs here: wakers.
+    fn fire_timers(&self) {
+        if let Some(at) = self.shared.driver.next() {
+            let now = Instant::now();
+            if at <= now {
+                self.shared.driver.fire_due(now);
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Runnable> {
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        let task = core.next(&self.shared).or_else(|| self.search(core))?;
+        if core.searching {
+            self.end_search(core);
+        }
+        core.tick = core.tick.wrapping_add(1);
+        core.local.set_tick(core.tick);
+        Some(task)
+    }
+
+    fn execute(&self, task: Runnable) {
+        let (Outcome::Again(task) | Outcome::Yield(task)) = task.run() else {
+            return;
+        };
+        match self.core.borrow_mut().as_mut() {
+            Some(core) => core.push_back(&self.shared, task),
+            None => self.push_remote(task),
+        }
+    }
+
+    fn push_remote(&self, task: Runnable) {
+        self.shared.inject.push(task);
+        self.shared.idle.wake_one();
+    }
+
+    #[cold]
+    fn search(&self, core: &mut Core) -> Option<Runnable> {
+        if self.shared.workers() == 1 {
+            return None;
+        }
+        core.searching = core.searching || self.shared.idle.start_search();
+        if !core.searching {
+            return None;
+        }
+        for turn in 0..SEARCHES {
+            if let Some(task) = core.steal(&self.shared) {
+                core.new_slice();
+                return Some(task);
+            }
+            (0..1 << turn).for_each(|_| spin_loop());
+        }
+        None
+    }
+
+    #[cold]
+    fn end_search(&self, core: &mut Core) {
+        core.searching = false;
+        if self.shared.idle.end_search() && self.shared.has_work() {
+            self.shared.idle.wake_one();
+        }
+    }
+
+    /// Sleeps until there is something to do. The worker searches afterwards.
+    #[cold]
+    fn sleep(&self) {
+        // Wakers may run in here, and find this slot ready to take tasks.
+        self.fire_timers();
+        let Some((slot, searching)) = self.core.borrow_mut().as_mut().and_then(Core::start_sleep)
+        else {
+            return;
+        };
+        let shared = &*self.shared;
+        shared.idle.sleep(slot, &self.parker, searching);
+        let mut watch = Watch::new(slot);
+        loop {
+            let stir = shared.is_closing() || shared.has_work() || watch.is_due(shared);
+            if stir && shared.idle.leave(slot) {
+                break;
+            }
+            if self.parker.park(watch.timeout(shared)) {
+                break;
+            }
+        }
+        let stuck = watch.take_stuck(shared);
+        if let Some(core) = self.core.borrow_mut().as_mut() {
+            core.searching = true;
+            if let Some(task) = stuck {
+                core.push_back(shared, task);
+            }
+        }
+    }
+
+    // === for the tasks that run here ===
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn belongs_to(&self, shared: *const Shared) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.shared), shared)
+    }
+
+    pub(super) fn has_core(&self) -> bool {
+        self.core.borrow().is_some()
+    }
+
+    /// Queues a task that was woken here. Without a core it comes back.
+    pub(super) fn push(&self, task: Runnable, place: Place) -> Result<(), Runnable> {
+        let mut core = self.core.borrow_mut();
+        let Some(core) = core.as_mut() else {
+            return Err(task);
+        };
+        match place {
+            Place::Next => {
+                if let Err(task) = core.local.put_next(task) {
+                    core.post(&self.shared, task);
+                }
+            }
+            Place::Behind => core.push_back(&self.shared, task),
+            Place::Tail => core.post(&self.shared, task),
+        }
+        Ok(())
+    }
+
+    /// Queues a task that was spawned here: next, and the one that was next goes to the ring, for anybody. Without a core
+    /// it comes back.
+    pub(super) fn push_new(&self, task: Runnable) -> Result<(), Runnable> {
+        let mut core = self.core.borrow_mut();
+        let Some(core) = core.as_mut() else {
+            return Err(task);
+        };
+        task.bind();
+        core.local.count_spawned();
+        if let Some(before) = core.local.replace_next(task) {
+            core.post(&self.shared, before);
+        }
+        Ok(())
+    }
+
+    /// False: not counted, there is no core.
+    pub(super) fn count_finished(&self) -> bool {
+        let mut core = self.core.borrow_mut();
+        core.as_mut()
+            .map(|core| core.local.count_finished())
+            .is_some()
+    }
+
+    pub(super) fn take_core(&self) -> Option<Box<Core>> {
+        self.core.borrow_mut().take()
+    }
+
+    pub(super) fn put_core(&self, core: Box<Core>) {
+        let before = self.core.borrow_mut().replace(core);
+        debug_assert!(before.is_none());
+    }
+
+    pub(super) fn parker(&self) -> &Arc<Parker> {
+        &self.parker
+    }
+}
+
+impl Core {
+    /// `None`: there is work after all. Else the slot, and whether it counts as searching; it no longer does.
+    fn start_sleep(self: &mut Box<Self>) -> Option<(usize, bool)> {
+        let idle = self.local.len() == 0 && !self.local.has_next();
+        idle.then(|| (self.slot, std::mem::take(&mut self.searching)))
+    }
+}
