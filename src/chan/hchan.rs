@@ -17,24 +17,12 @@
 
 use std::collections::VecDeque;
 
+use super::gate::{CLOSED, Gate, RECVQ, RESERVED, RETURNED, SENDQ};
 use super::ring::Buf;
 use crate::error::{RecvError, SendError};
-use crate::wait::lock::Face;
 use crate::wait::queue::Queue;
 use crate::wait::waiter::How;
 use crate::wait::wakes::Wakes;
-
-/// Bits of the face: a receive would not wait; a send would not wait; closed. The length stands above them.
-pub(super) const READABLE: u32 = 1;
-pub(super) const WRITABLE: u32 = 2;
-pub(super) const CLOSED: u32 = 4;
-const LEN_SHIFT: u32 = 3;
-/// The length that the face shows for itself and everything longer.
-pub(super) const LEN_MAX: u32 = u32::MAX >> LEN_SHIFT;
-
-pub(super) fn face_len(face: u32) -> u32 {
-    face >> LEN_SHIFT
-}
 
 /// What lies in the sudog of a sender.
 #[derive(Debug, Default)]
@@ -62,7 +50,7 @@ impl<T> SendSlot<T> {
 #[derive(Debug)]
 pub struct RecvSlot<T> {
     pub(super) value: Option<T>,
-    seq: u64,
+    seq: usize,
 }
 
 impl<T> Default for RecvSlot<T> {
@@ -75,86 +63,82 @@ impl<T> Default for RecvSlot<T> {
     }
 }
 
-/// Everything under the lock.
+/// Everything under the lock, but for the words of the gate.
 pub struct Inner<T> {
     buf: Buf<T>,
-    cap: usize,
-    closed: bool,
     reserved: usize,
-    /// Number of the last value handed to a waiting receiver.
-    handed: u64,
-    returned: VecDeque<(u64, T)>,
+    returned: VecDeque<(usize, T)>,
     pub(super) sendq: Queue<SendSlot<T>>,
     pub(super) recvq: Queue<RecvSlot<T>>,
     /// Those who wait for the close.
     pub(super) closeq: Queue<()>,
-    pub(super) counts: Counts,
-}
-
-/// What has happened on a channel since it was made.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    /// Values that went straight from a sender to a receiver.
+    handed: usize,
+    /// Values that came back and are counted a second time by the gate.
+    again: usize,
+    /// Values that nobody received, because the last receiver went.
+    dropped: usize,
     pub(super) send_waits: u64,
     pub(super) recv_waits: u64,
 }
 
 /// What the last receiver leaves behind, to be dropped without the lock.
-pub(super) type Rest<T> = (Option<Buf<T>>, VecDeque<(u64, T)>);
-
-impl<T> Face for Inner<T> {
-    #[inline(always)]
-    fn face(&self) -> u32 {
-        let len = self.len();
-        let readable = len > 0 || self.closed || !self.sendq.is_empty();
-        let writable = self.closed || self.has_room() || self.has_taker();
-        u32::from(readable) * READABLE
-            | u32::from(writable) * WRITABLE
-            | u32::from(self.closed) * CLOSED
-            | (len.min(LEN_MAX as usize) as u32) << LEN_SHIFT
-    }
-}
+pub(super) type Rest<T> = (Buf<T>, VecDeque<(usize, T)>);
 
 impl<T> Inner<T> {
-    pub(super) fn new(buf: Buf<T>, cap: usize) -> Self {
+    pub(super) fn new(buf: Buf<T>) -> Self {
         Inner {
             buf,
-            cap,
-            closed: false,
             reserved: 0,
-            handed: 0,
             returned: VecDeque::new(),
             sendq: Queue::new(),
             recvq: Queue::new(),
             closeq: Queue::new(),
-            counts: Counts::default(),
+            handed: 0,
+            again: 0,
+            dropped: 0,
+            send_waits: 0,
+            recv_waits: 0,
         }
     }
 
-    pub(super) fn cap(&self) -> usize {
-        self.cap
+    /// Values sent and received so far.
+    pub(super) fn counts(&self, gate: &Gate) -> (u64, u64) {
+        let sent = gate
+            .tail()
+            .wrapping_add(self.handed)
+            .wrapping_sub(self.again);
+        let received = gate
+            .head()
+            .wrapping_add(self.handed)
+            .wrapping_sub(self.again + self.dropped);
+        (sent as u64, received as u64)
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
+    /// Brings the flags up to date; to be called before the unlock by whoever has touched more than the buffer.
+    pub(super) fn sync(&self, gate: &Gate) {
+        let flags = gate.held_flags() & CLOSED
+            | u32::from(!self.recvq.is_empty()) * RECVQ
+            | u32::from(!self.sendq.is_empty()) * SENDQ
+            | u32::from(self.reserved > 0) * RESERVED
+            | u32::from(!self.returned.is_empty()) * RETURNED;
+        gate.set_flags(flags);
     }
 
-    /// Values that are there to be received.
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        self.buf.len() + self.returned.len()
-    }
-
-    #[inline(always)]
-    fn has_room(&self) -> bool {
-        self.len() + self.reserved < self.cap
+    fn has_room(&self, gate: &Gate) -> bool {
+        gate.held_len() + self.reserved < gate.cap()
     }
 
     /// Whether a receiver waits that no permit has a claim on.
+    fn has_taker(&self, gate: &Gate) -> bool {
+        !self.recvq.is_empty() && (gate.cap() > 0 || self.recvq.len() > self.reserved)
+    }
+
     #[inline(always)]
-    fn has_taker(&self) -> bool {
-        !self.recvq.is_empty() && (self.cap > 0 || self.recvq.len() > self.reserved)
+    fn push(&mut self, gate: &Gate, value: T) {
+        self.buf.push(value);
+        gate.one_in();
     }
 
     // ---- send: closed, a waiting receiver, room, else wait
@@ -162,23 +146,39 @@ impl<T> Inner<T> {
     #[inline(always)]
     pub(super) fn send(
         &mut self,
+        gate: &Gate,
         slot: &mut SendSlot<T>,
         wakes: &mut Wakes,
-        will_wait: bool,
     ) -> Option<Result<(), SendError<T>>> {
-        if self.closed {
+        // Nobody waits to receive, it is open, no permits: there is room, or there is not.
+        if gate.held_flags() & (CLOSED | RECVQ | RESERVED) == 0 && gate.held_len() < gate.cap() {
+            self.push(gate, slot.take());
+            return Some(Ok(()));
+        }
+        self.send_slow(gate, slot, wakes)
+    }
+
+    #[inline(never)]
+    fn send_slow(
+        &mut self,
+        gate: &Gate,
+        slot: &mut SendSlot<T>,
+        wakes: &mut Wakes,
+    ) -> Option<Result<(), SendError<T>>> {
+        if gate.held_flags() & CLOSED != 0 {
             return Some(Err(SendError(slot.take())));
         }
-        if self.has_taker() && self.hand_over(slot, wakes) {
-            self.counts.sent += 1;
+        if self.has_taker(gate) {
+            let taken = self.hand_over(slot, wakes);
+            self.sync(gate);
+            if taken {
+                return Some(Ok(()));
+            }
+        }
+        if self.has_room(gate) {
+            self.push(gate, slot.take());
             return Some(Ok(()));
         }
-        if self.has_room() {
-            self.buf.push(slot.take());
-            self.counts.sent += 1;
-            return Some(Ok(()));
-        }
-        self.counts.send_waits += u64::from(will_wait);
         None
     }
 
@@ -188,7 +188,6 @@ impl<T> Inner<T> {
         let Some(mut receiver) = self.recvq.pop_claim() else {
             return false;
         };
-        self.counts.received += 1;
         self.handed += 1;
         *receiver.payload() = RecvSlot {
             value: Some(slot.take()),
@@ -201,51 +200,60 @@ impl<T> Inner<T> {
     // ---- receive: what came back, the buffer, a waiting sender, closed, else wait
 
     #[inline(always)]
-    pub(super) fn recv(
-        &mut self,
-        wakes: &mut Wakes,
-        will_wait: bool,
-    ) -> Option<Result<T, RecvError>> {
-        let value = match self.take(wakes) {
-            None if !self.sendq.is_empty() => self.take_from_sender(wakes, will_wait),
-            value => value,
-        };
-        match value {
-            Some(value) => {
-                self.counts.received += 1;
-                Some(Ok(value))
-            }
-            None if self.closed => Some(Err(RecvError)),
-            None => {
-                self.counts.recv_waits += u64::from(will_wait);
-                None
+    pub(super) fn recv(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
+        // Nobody waits to send, nothing has come back: it is in the buffer, or nowhere.
+        if gate.held_flags() & (SENDQ | RETURNED) == 0 && gate.held_len() > 0 {
+            let value = self.buf.pop();
+            gate.out(1);
+            return value.map(Ok);
+        }
+        self.recv_slow(gate, wakes)
+    }
+
+    #[inline(never)]
+    fn recv_slow(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
+        if let Some(value) = self.take(gate, wakes) {
+            return Some(Ok(value));
+        }
+        if !self.sendq.is_empty() {
+            let value = self.take_from_sender(wakes);
+            self.sync(gate);
+            if let Some(value) = value {
+                return Some(Ok(value));
             }
         }
+        if gate.held_flags() & CLOSED != 0 {
+            return Some(Err(RecvError));
+        }
+        None
     }
 
     /// A value that is there; the place it leaves goes to the first sender.
-    #[inline(always)]
-    fn take(&mut self, wakes: &mut Wakes) -> Option<T> {
-        let value = match self.returned.is_empty() {
-            true => self.buf.pop()?,
-            false => self.returned.pop_front()?.1,
-        };
-        if !self.sendq.is_empty() {
-            self.refill(wakes);
+    fn take(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<T> {
+        if gate.held_len() == 0 {
+            return None;
         }
-        Some(value)
+        let value = match self.returned.pop_front() {
+            Some((_, value)) => Some(value),
+            None => self.buf.pop(),
+        };
+        gate.out(1);
+        self.refill(gate, wakes);
+        self.sync(gate);
+        value
     }
 
     /// Lets queued senders in while there is room (invariant 3).
-    fn refill(&mut self, wakes: &mut Wakes) {
-        while self.has_room() {
+    fn refill(&mut self, gate: &Gate, wakes: &mut Wakes) {
+        while self.has_room(gate) {
             let Some(mut sender) = self.sendq.pop_claim() else {
                 return;
             };
             match std::mem::take(sender.payload()) {
                 SendSlot::Value(value) => {
+                    // Not `push`: the claim borrows the queue.
                     self.buf.push(value);
-                    self.counts.sent += 1;
+                    gate.one_in();
                 }
                 SendSlot::Reserve => self.reserved += 1,
                 SendSlot::Taken => unreachable!("a queued sender has something to send"),
@@ -254,112 +262,124 @@ impl<T> Inner<T> {
         }
     }
 
-    /// Capacity 0: straight from the first sender. A wish for a permit is granted on the strength of the receiver that
-    /// will wait, and that receiver then waits for the permit's value.
-    fn take_from_sender(&mut self, wakes: &mut Wakes, will_wait: bool) -> Option<T> {
-        let reserve = self.sendq.peek(|slot| matches!(slot, SendSlot::Reserve))?;
-        if reserve && !will_wait {
-            return None;
-        }
-        let mut sender = self.sendq.pop_claim()?;
-        let slot = std::mem::take(sender.payload());
+    /// Capacity 0: straight from the first sender, if it has its value already.
+    fn take_from_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
+        let mut sender = self
+            .sendq
+            .pop_claim_if(|slot| matches!(slot, SendSlot::Value(_)))?;
+        let value = sender.payload().take();
         sender.complete(How::Given, wakes);
-        match slot {
-            SendSlot::Value(value) => {
-                self.counts.sent += 1;
-                Some(value)
-            }
-            _ => {
-                self.reserved += 1;
-                None
-            }
+        self.handed += 1;
+        Some(value)
+    }
+
+    /// A receiver is about to be queued. At capacity 0 the first wish for a permit is granted on its strength, and it
+    /// will be given the permit's value.
+    pub(super) fn before_recv_wait(&mut self, gate: &Gate, wakes: &mut Wakes) {
+        self.recv_waits += 1;
+        if gate.cap() == 0 && !self.sendq.is_empty() {
+            self.grant_first(wakes);
+        }
+    }
+
+    #[cold]
+    fn grant_first(&mut self, wakes: &mut Wakes) {
+        if let Some(mut sender) = self
+            .sendq
+            .pop_claim_if(|slot| matches!(slot, SendSlot::Reserve))
+        {
+            *sender.payload() = SendSlot::Taken;
+            sender.complete(How::Given, wakes);
+            self.reserved += 1;
         }
     }
 
     // ---- permits
 
-    pub(super) fn reserve(&mut self, will_wait: bool) -> Option<Result<(), SendError<()>>> {
-        if self.closed {
+    pub(super) fn reserve(&mut self, gate: &Gate) -> Option<Result<(), SendError<()>>> {
+        if gate.held_flags() & CLOSED != 0 {
             return Some(Err(SendError(())));
         }
-        if self.has_taker() && self.cap == 0 || self.has_room() {
+        if gate.cap() == 0 && self.has_taker(gate) || self.has_room(gate) {
             self.reserved += 1;
+            self.sync(gate);
             return Some(Ok(()));
         }
-        self.counts.send_waits += u64::from(will_wait);
         None
     }
 
     /// Uses a permit.
     pub(super) fn send_reserved(
         &mut self,
+        gate: &Gate,
         value: T,
         wakes: &mut Wakes,
     ) -> Result<(), SendError<T>> {
         self.reserved -= 1;
-        if self.closed {
-            return Err(SendError(value));
-        }
-        let mut slot = SendSlot::Value(value);
-        if self.recvq.is_empty() || !self.hand_over(&mut slot, wakes) {
-            match self.cap {
-                0 => self.give_back(self.handed, slot.take()),
-                _ => self.buf.push(slot.take()),
+        let result = if gate.held_flags() & CLOSED != 0 {
+            Err(SendError(value))
+        } else {
+            let mut slot = SendSlot::Value(value);
+            if self.recvq.is_empty() || !self.hand_over(&mut slot, wakes) {
+                match gate.cap() {
+                    0 => self.give_back(gate, self.handed, slot.take()),
+                    _ => self.push(gate, slot.take()),
+                }
             }
-        }
-        self.counts.sent += 1;
-        Ok(())
+            Ok(())
+        };
+        self.sync(gate);
+        result
     }
 
     /// Gives a permit up: what it kept from the queued senders is theirs now.
-    pub(super) fn unreserve(&mut self, wakes: &mut Wakes) {
+    pub(super) fn unreserve(&mut self, gate: &Gate, wakes: &mut Wakes) {
         self.reserved -= 1;
-        if self.cap > 0 {
-            return self.refill(wakes);
+        if gate.cap() > 0 {
+            self.refill(gate, wakes);
         }
-        while !self.sendq.is_empty() && self.has_taker() {
+        while gate.cap() == 0 && !self.sendq.is_empty() && self.has_taker(gate) {
             let Some(mut sender) = self.sendq.pop_claim() else {
-                return;
+                break;
             };
             let mut slot = std::mem::take(sender.payload());
             sender.complete(How::Given, wakes);
             if matches!(slot, SendSlot::Reserve) {
                 self.reserved += 1;
-                continue;
-            }
-            self.counts.sent += 1;
-            if !self.hand_over(&mut slot, wakes) {
+            } else if !self.hand_over(&mut slot, wakes) {
                 // The takers were selects that have just gone elsewhere.
-                self.give_back(self.handed, slot.take());
+                self.give_back(gate, self.handed, slot.take());
             }
         }
+        self.sync(gate);
     }
 
     // ---- what comes back
 
     /// A receiver was given a value and is dropped without having looked: the next one gets it (rule R7).
-    pub(super) fn abandon(&mut self, slot: &mut RecvSlot<T>, wakes: &mut Wakes) {
+    pub(super) fn abandon(&mut self, gate: &Gate, slot: &mut RecvSlot<T>, wakes: &mut Wakes) {
         let Some(value) = slot.value.take() else {
             return;
         };
-        self.counts.received -= 1;
         let mut again = SendSlot::Value(value);
+        self.again += 1;
         if self.recvq.is_empty() || !self.hand_over(&mut again, wakes) {
-            self.give_back(slot.seq, again.take());
+            self.give_back(gate, slot.seq, again.take());
         }
+        self.sync(gate);
     }
 
-    #[cold]
-    fn give_back(&mut self, seq: u64, value: T) {
+    fn give_back(&mut self, gate: &Gate, seq: usize, value: T) {
         let at = self.returned.partition_point(|(other, _)| *other <= seq);
         self.returned.insert(at, (seq, value));
+        gate.one_in();
     }
 
     // ---- close
 
     /// Completes everybody who waits, in one hold of the lock (rule R6). False: it was closed before.
-    pub(super) fn close(&mut self, wakes: &mut Wakes) -> bool {
-        if std::mem::replace(&mut self.closed, true) {
+    pub(super) fn close(&mut self, gate: &Gate, wakes: &mut Wakes) -> bool {
+        if gate.held_flags() & CLOSED != 0 {
             return false;
         }
         while let Some(receiver) = self.recvq.pop_claim() {
@@ -371,15 +391,22 @@ impl<T> Inner<T> {
         while let Some(watcher) = self.closeq.pop_claim() {
             watcher.complete(How::Closed, wakes);
         }
+        gate.set_flags(gate.held_flags() | CLOSED);
+        self.sync(gate);
         true
     }
 
     /// Nobody will ever receive: hands out everything that is left, to be dropped without the lock.
-    pub(super) fn take_rest(&mut self) -> Rest<T> {
+    pub(super) fn take_rest(&mut self, gate: &Gate) -> Rest<T> {
+        let left = gate.held_len();
+        self.dropped += left;
+        gate.out(left);
         let empty = Buf::Blocks(super::ring::Blocks::new());
-        (
-            Some(std::mem::replace(&mut self.buf, empty)),
+        let rest = (
+            std::mem::replace(&mut self.buf, empty),
             std::mem::take(&mut self.returned),
-        )
+        );
+        self.sync(gate);
+        rest
     }
 }

@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `hchan.rs` | the state under the lock and its straight-line cases |
+//! | `gate.rs` | what it shows without the lock |
 //! | `ring.rs` | the buffer |
 //! | `ops.rs` | the waiting operations and their futures |
 //! | `sender.rs`, `receiver.rs`, `weak.rs`, `permit.rs`, `iter.rs`, `stream.rs` | what users hold |
@@ -10,6 +11,7 @@
 //! A channel serves tasks of this runtime, tasks of any other executor and plain threads at the same time: an
 //! operation knows only the `Waker` of whoever polls it.
 
+mod gate;
 mod hchan;
 mod iter;
 mod ops;
@@ -26,7 +28,8 @@ use crate::hook::object::{self, Kind};
 use crate::shim::{Arc, AtomicUsize, Ordering::*};
 use crate::wait::lock::Object;
 use crate::wait::wakes::Wakes;
-use hchan::{Inner, LEN_MAX, face_len};
+use gate::Gate;
+use hchan::Inner;
 use ring::{Blocks, Buf, Ring};
 
 pub use iter::{Drain, IntoIter, Iter, TryIter};
@@ -39,6 +42,7 @@ pub use weak::{WeakReceiver, WeakSender};
 
 /// A channel and the number of its handles. The handles share it through an `Arc`.
 pub(crate) struct HChan<T> {
+    gate: Gate,
     object: Object<Inner<T>>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
@@ -134,52 +138,41 @@ fn make<T>(buf: Buf<T>, cap: usize, made: &'static Location<'static>) -> (Sender
 
 impl<T> HChan<T> {
     fn new(buf: Buf<T>, cap: usize, made: &'static Location<'static>) -> Self {
-        let object = Object::new(Inner::new(buf, cap), object::ObjId::fresh(Kind::Chan), made);
+        let object = Object::new(Inner::new(buf), object::ObjId::fresh(Kind::Chan), made);
         HChan {
+            gate: Gate::new(cap),
             object,
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
         }
     }
 
-    fn face(&self) -> u32 {
-        self.object.gate() as u32
-    }
-
-    fn len(&self) -> usize {
-        match face_len(self.face()) {
-            LEN_MAX => self.object.lock().len(),
-            len => len as usize,
-        }
-    }
-
     fn is_closed(&self) -> bool {
-        self.face() & hchan::CLOSED != 0
+        self.gate.look_to_close().0
     }
 
     fn capacity(&self) -> Option<usize> {
-        let cap = self.object.lock().cap();
+        let cap = self.gate.cap();
         (cap != usize::MAX).then_some(cap)
     }
 
     fn close(&self) -> bool {
         let mut wakes = Wakes::new();
-        let first = self.object.lock().close(&mut wakes);
+        let first = self.object.lock().close(&self.gate, &mut wakes);
         wakes.fire();
         first
     }
 
     fn stats(&self) -> ChanStats {
-        let capacity = self.capacity();
         let inner = self.object.lock();
-        let counts = inner.counts;
+        let (sent, received) = inner.counts(&self.gate);
         ChanStats {
-            len: inner.len(),
-            capacity,
-            sent: counts.sent,
-            received: counts.received,
-            send_waits: counts.send_waits,
-            recv_waits: counts.recv_waits,
+            len: self.gate.held_len(),
+            capacity: self.capacity(),
+            sent,
+            received,
+            send_waits: inner.send_waits,
+            recv_waits: inner.recv_waits,
         }
     }
 
@@ -194,8 +187,8 @@ impl<T> HChan<T> {
         let mut wakes = Wakes::new();
         let rest = {
             let mut inner = self.object.lock();
-            inner.close(&mut wakes);
-            inner.take_rest()
+            inner.close(&self.gate, &mut wakes);
+            inner.take_rest(&self.gate)
         };
         wakes.fire();
         // `T`'s drop is foreign code: it runs without the lock (rule R1).
@@ -217,7 +210,7 @@ impl<T> std::fmt::Debug for HChan<T> {
         if let Some(name) = object::name(id) {
             out.field("name", &name);
         }
-        out.field("len", &self.len())
+        out.field("len", &self.gate.len())
             .field("closed", &self.is_closed())
             .finish_non_exhaustive()
     }
@@ -242,7 +235,7 @@ macro_rules! handle {
 
             /// The number of values that are there to be received. Takes no lock.
             pub fn len(&self) -> usize {
-                self.chan.len()
+                self.chan.gate.len()
             }
 
             /// Whether no value is there. Takes no lock.

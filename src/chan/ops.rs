@@ -11,12 +11,12 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::hchan::{CLOSED, Inner, READABLE, RecvSlot, SendSlot, WRITABLE};
+use super::hchan::{Inner, RecvSlot, SendSlot};
 use super::{HChan, Permit};
 use crate::error::{RecvError, SendError};
 use crate::wait::case::{Arm, Lent, OpCase};
 use crate::wait::lock::Object;
-use crate::wait::op::{Op, Park};
+use crate::wait::op::{Look, Op, Park};
 use crate::wait::queue::Queue;
 use crate::wait::reason::WaitReason;
 use crate::wait::waiter::How;
@@ -62,7 +62,7 @@ channel_op!(
 
 /// What every channel operation answers alike.
 macro_rules! channel_op_common {
-    ($queue:ident, $mask:expr) => {
+    ($queue:ident, $look:ident) => {
         type Inner = Inner<T>;
 
         #[inline(always)]
@@ -81,8 +81,12 @@ macro_rules! channel_op_common {
         }
 
         #[inline(always)]
-        fn ready_mask(&self) -> u32 {
-            $mask
+        fn look(&self) -> (bool, Look) {
+            self.chan.gate.$look()
+        }
+
+        fn changed(&self, inner: &mut Inner<T>) {
+            inner.sync(&self.chan.gate);
         }
     };
 }
@@ -91,7 +95,7 @@ impl<T> Op for SendOp<'_, T> {
     type Payload = SendSlot<T>;
     type Output = Result<(), SendError<T>>;
     const REASON: WaitReason = WaitReason::ChanSend;
-    channel_op_common!(sendq, WRITABLE);
+    channel_op_common!(sendq, look_to_send);
 
     #[inline(always)]
     fn attempt(
@@ -99,9 +103,12 @@ impl<T> Op for SendOp<'_, T> {
         inner: &mut Inner<T>,
         payload: &mut SendSlot<T>,
         wakes: &mut Wakes,
-        will_wait: bool,
     ) -> Option<Self::Output> {
-        inner.send(payload, wakes, will_wait)
+        inner.send(&self.chan.gate, payload, wakes)
+    }
+
+    fn before_wait(&self, inner: &mut Inner<T>, _: &mut Wakes) {
+        inner.send_waits += 1;
     }
 
     #[inline(always)]
@@ -121,7 +128,7 @@ impl<T> Op for RecvOp<'_, T> {
     type Payload = RecvSlot<T>;
     type Output = Result<T, RecvError>;
     const REASON: WaitReason = WaitReason::ChanRecv;
-    channel_op_common!(recvq, READABLE);
+    channel_op_common!(recvq, look_to_recv);
 
     #[inline(always)]
     fn attempt(
@@ -129,9 +136,12 @@ impl<T> Op for RecvOp<'_, T> {
         inner: &mut Inner<T>,
         _: &mut RecvSlot<T>,
         wakes: &mut Wakes,
-        will_wait: bool,
     ) -> Option<Self::Output> {
-        inner.recv(wakes, will_wait)
+        inner.recv(&self.chan.gate, wakes)
+    }
+
+    fn before_wait(&self, inner: &mut Inner<T>, wakes: &mut Wakes) {
+        inner.before_recv_wait(&self.chan.gate, wakes);
     }
 
     #[inline(always)]
@@ -143,7 +153,7 @@ impl<T> Op for RecvOp<'_, T> {
     }
 
     fn abandon(&self, inner: &mut Inner<T>, payload: &mut RecvSlot<T>, wakes: &mut Wakes) {
-        inner.abandon(payload, wakes);
+        inner.abandon(&self.chan.gate, payload, wakes);
     }
 }
 
@@ -151,17 +161,20 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     type Payload = SendSlot<T>;
     type Output = Result<Permit<'a, T>, SendError<()>>;
     const REASON: WaitReason = WaitReason::ChanSend;
-    channel_op_common!(sendq, WRITABLE);
+    channel_op_common!(sendq, look_to_send);
 
     fn attempt(
         &self,
         inner: &mut Inner<T>,
         _: &mut SendSlot<T>,
         _: &mut Wakes,
-        will_wait: bool,
     ) -> Option<Self::Output> {
-        let granted = inner.reserve(will_wait)?;
+        let granted = inner.reserve(&self.chan.gate)?;
         Some(granted.map(|()| Permit::new(self.chan)))
+    }
+
+    fn before_wait(&self, inner: &mut Inner<T>, _: &mut Wakes) {
+        inner.send_waits += 1;
     }
 
     fn collect(&self, _: &mut SendSlot<T>, how: How) -> Self::Output {
@@ -172,7 +185,7 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     }
 
     fn abandon(&self, inner: &mut Inner<T>, _: &mut SendSlot<T>, wakes: &mut Wakes) {
-        inner.unreserve(wakes);
+        inner.unreserve(&self.chan.gate, wakes);
     }
 }
 
@@ -180,11 +193,13 @@ impl<T> Op for ClosedOp<'_, T> {
     type Payload = ();
     type Output = ();
     const REASON: WaitReason = WaitReason::ChanClosed;
-    channel_op_common!(closeq, CLOSED);
+    channel_op_common!(closeq, look_to_close);
 
-    fn attempt(&self, inner: &mut Inner<T>, _: &mut (), _: &mut Wakes, _: bool) -> Option<()> {
-        inner.is_closed().then_some(())
+    fn attempt(&self, _: &mut Inner<T>, _: &mut (), _: &mut Wakes) -> Option<()> {
+        self.chan.is_closed().then_some(())
     }
+
+    fn before_wait(&self, _: &mut Inner<T>, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) {}
 

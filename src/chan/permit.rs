@@ -28,7 +28,10 @@ impl<'a, T> Permit<'a, T> {
         let chan = self.chan;
         std::mem::forget(self);
         let mut wakes = Wakes::new();
-        let sent = chan.object.lock().send_reserved(value, &mut wakes);
+        let sent = chan
+            .object
+            .lock()
+            .send_reserved(&chan.gate, value, &mut wakes);
         wakes.fire();
         sent
     }
@@ -37,7 +40,10 @@ impl<'a, T> Permit<'a, T> {
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
         let mut wakes = Wakes::new();
-        self.chan.object.lock().unreserve(&mut wakes);
+        self.chan
+            .object
+            .lock()
+            .unreserve(&self.chan.gate, &mut wakes);
         wakes.fire();
     }
 }

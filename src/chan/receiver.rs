@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::hchan::{CLOSED, READABLE, RecvSlot};
+use super::hchan::RecvSlot;
 use super::{Drain, HChan, Iter, RecvFuture, RecvStream, TryIter, WeakReceiver};
 use crate::error::{RecvError, TryRecvError};
 use crate::shim::Arc;
@@ -62,11 +62,11 @@ impl<T> Receiver<T> {
     /// Nothing there now, or closed and empty.
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        if self.chan.face() & READABLE == 0 {
+        if !self.chan.gate.look_to_recv().0 {
             return Err(TryRecvError::Empty);
         }
         let mut wakes = Wakes::new();
-        let received = self.chan.object.lock().recv(&mut wakes, false);
+        let received = self.chan.object.lock().recv(&self.chan.gate, &mut wakes);
         wakes.fire();
         match received {
             Some(received) => received.map_err(TryRecvError::from),
@@ -140,8 +140,8 @@ impl<T> Receiver<T> {
     /// Moves what is there into `into`, up to `limit` values. The room is made without the lock.
     fn take_more(&self, into: &mut Vec<T>, limit: usize) -> usize {
         let mut taken = 0;
-        while taken < limit && self.chan.face() & READABLE != 0 {
-            let batch = self.chan.len().clamp(1, limit - taken);
+        while taken < limit && self.chan.gate.look_to_recv().0 {
+            let batch = self.chan.gate.len().clamp(1, limit - taken);
             into.reserve(batch);
             let got = self.take_batch(into, batch);
             taken += got;
@@ -157,7 +157,7 @@ impl<T> Receiver<T> {
         let mut inner = self.chan.object.lock();
         let mut got = 0;
         while got < batch
-            && let Some(Ok(value)) = inner.recv(&mut wakes, false)
+            && let Some(Ok(value)) = inner.recv(&self.chan.gate, &mut wakes)
         {
             into.push(value);
             got += 1;
@@ -169,7 +169,7 @@ impl<T> Receiver<T> {
 
     /// Whether nothing will ever come.
     pub(super) fn is_over(&self) -> bool {
-        self.chan.face() & CLOSED != 0 && self.is_empty()
+        self.chan.is_closed() && self.is_empty()
     }
 }
 

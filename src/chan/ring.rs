@@ -24,14 +24,6 @@ pub(crate) enum Buf<T> {
 }
 
 impl<T> Buf<T> {
-    #[inline(always)]
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Buf::Ring(ring) => ring.len,
-            Buf::Blocks(blocks) => blocks.len,
-        }
-    }
-
     /// The caller has made sure that there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: T) {

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::hchan::{SendSlot, WRITABLE};
+use super::hchan::SendSlot;
 use super::{ClosedFuture, HChan, Permit, ReserveFuture, SendFuture, WeakSender};
 use crate::error::{SendError, TrySendError};
 use crate::shim::Arc;
@@ -54,12 +54,16 @@ impl<T> Sender<T> {
     /// No room (at capacity 0: no waiting receiver), or closed; the value comes back.
     #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        if self.chan.face() & WRITABLE == 0 {
+        if !self.chan.gate.look_to_send().0 {
             return Err(TrySendError::Full(value));
         }
         let mut wakes = Wakes::new();
         let mut slot = SendSlot::Value(value);
-        let sent = self.chan.object.lock().send(&mut slot, &mut wakes, false);
+        let sent = self
+            .chan
+            .object
+            .lock()
+            .send(&self.chan.gate, &mut slot, &mut wakes);
         wakes.fire();
         match sent {
             Some(sent) => sent.map_err(TrySendError::from),
@@ -104,7 +108,7 @@ impl<T> Sender<T> {
     /// # Errors
     /// No place, or closed.
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
-        match self.chan.object.lock().reserve(false) {
+        match self.chan.object.lock().reserve(&self.chan.gate) {
             Some(Ok(())) => Ok(Permit::new(&self.chan)),
             Some(Err(error)) => Err(error.into()),
             None => Err(TrySendError::Full(())),

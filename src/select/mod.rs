@@ -25,6 +25,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::wait::case::{Arm, Case};
+use crate::wait::op::Look;
 use selectgo::{Core, Dyn, Table, Won};
 
 pub use fut::{Fut, fut};
@@ -145,12 +146,12 @@ fn with_table_of<const N: usize, C: Cases, R>(
     });
     // SAFETY: the first `len` entries have just been written; they have no drop glue.
     let cases = unsafe { &mut *(&raw mut room[..len] as *mut [Dyn<'_>]) };
-    let (mut order, mut locks, mut gates) = ([0; N], [0; N], [0; N]);
+    let (mut order, mut locks, mut looks) = ([0; N], [0; N], [Look::default(); N]);
     f(&mut Table {
         cases,
         order: &mut order[..len],
         locks: &mut locks[..len],
-        gates: &mut gates[..len],
+        looks: &mut looks[..len],
     })
 }
 

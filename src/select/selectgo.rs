@@ -4,10 +4,10 @@
 //! `mod.rs` has the futures, `macros.rs` the syntax.
 //!
 //! The passes
-//! 1. *Look*, in a fresh uniform order, each case by itself: without its lock if its face says that it is not ready,
+//! 1. *Look*, in a fresh uniform order, each case by itself: without its lock if that shows that it is not ready,
 //!    else under its lock. The first that can go on wins. Polled cases register their waker here.
-//! 2. With `default`: make sure that there was one instant at which no case was ready. Faces have versions, so that
-//!    takes a second look at each; only if something moved, all locks.
+//! 2. With `default`: make sure that there was one instant at which no case was ready. That takes a
+//!    second look at each without its lock; only if something moved, all locks.
 //! 3. Without: lock all objects in address order, look again, and enqueue on all of them before unlocking. Until then
 //!    nobody sees us, so a match needs one claim, the other side's.
 //! 4. Woken: the peer has claimed the waiter for one case and done its operation. Leave the other queues.
@@ -39,7 +39,7 @@ use crate::clock;
 use crate::hook::{self, ArmNote, Note, WaitReason, current};
 use crate::util::rng;
 use crate::wait::case::{Kind, RawCase};
-use crate::wait::op::out_of_budget;
+use crate::wait::op::{Look, out_of_budget};
 use crate::wait::waiter::{How, Seen, Waiter};
 use crate::wait::wakes::Wakes;
 
@@ -53,8 +53,8 @@ pub(super) struct Table<'t, 'a> {
     pub(super) order: &'t mut [u16],
     /// Queue cases by the address of their object.
     pub(super) locks: &'t mut [u16],
-    /// What the faces said.
-    pub(super) gates: &'t mut [u64],
+    /// What pass 1 saw of each without its lock.
+    pub(super) looks: &'t mut [Look],
 }
 
 /// What a poll comes to.
@@ -131,7 +131,7 @@ impl Core {
         let mut foreign = (!own).then(|| cx.waker().clone());
         let mut wakes = Wakes::new();
         let held = table.lock_all();
-        let won = table.attempt_all(held, &mut wakes);
+        let won = table.try_all(held, &mut wakes);
         if won.is_none() {
             let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
             self.since = clock::ticks();
@@ -139,7 +139,7 @@ impl Core {
             unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
             self.waiter.word.start_parked();
             self.stage = Stage::Parked;
-            table.enqueue_all(held, &self.waiter);
+            table.enqueue_all(held, &self.waiter, &mut wakes);
         }
         table.unlock_all(held);
         wakes.fire();
@@ -326,8 +326,8 @@ impl Table<'_, '_> {
                     }
                 }
                 Kind::Queue(_) => {
-                    let (ready, gate) = case.peek();
-                    self.gates[i] = gate;
+                    let (ready, look) = case.peek();
+                    self.looks[i] = look;
                     if ready && try_now(case) {
                         return (Some(i), false);
                     }
@@ -338,16 +338,16 @@ impl Table<'_, '_> {
         (None, quiet)
     }
 
-    /// Whether all faces are still those of pass 1. If so, all of them held together at the end of that pass.
+    /// Whether everything still looks as in pass 1. If so, all of it held together at the end of that pass.
     fn is_unmoved(&self) -> bool {
         let queues = self
             .cases
             .iter()
-            .zip(&*self.gates)
+            .zip(&*self.looks)
             .filter(|(case, _)| matches!(case.kind(), Kind::Queue(_)));
         queues
             .into_iter()
-            .all(|(case, gate)| case.peek().1 == *gate)
+            .all(|(case, look)| case.peek().1 == *look)
     }
 
     /// One look at all queue cases at one instant.
@@ -355,7 +355,7 @@ impl Table<'_, '_> {
     fn look_at_once(&mut self) -> Option<usize> {
         let mut wakes = Wakes::new();
         let held = self.lock_all();
-        let won = self.try_all(held, &mut wakes, false);
+        let won = self.try_all(held, &mut wakes);
         self.unlock_all(held);
         wakes.fire();
         won
@@ -405,28 +405,26 @@ impl Table<'_, '_> {
         }
     }
 
-    fn attempt_all(&mut self, held: Held, wakes: &mut Wakes) -> Option<usize> {
-        self.try_all(held, wakes, true)
-    }
-
-    fn try_all(&mut self, _held: Held, wakes: &mut Wakes, will_wait: bool) -> Option<usize> {
+    fn try_all(&mut self, _held: Held, wakes: &mut Wakes) -> Option<usize> {
         for &i in &*self.order {
             let case = &mut self.cases[usize::from(i)];
             // SAFETY: all locks are held (`_held`).
-            if matches!(case.kind(), Kind::Queue(_))
-                && unsafe { case.as_mut().attempt(wakes, will_wait) }
-            {
+            if matches!(case.kind(), Kind::Queue(_)) && unsafe { case.as_mut().attempt(wakes) } {
                 return Some(usize::from(i));
             }
         }
         None
     }
 
-    fn enqueue_all(&mut self, held: Held, waiter: &Waiter) {
+    fn enqueue_all(&mut self, held: Held, waiter: &Waiter, wakes: &mut Wakes) {
         for &i in &self.locks[..held.0] {
             // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which unlinks them
             // before it goes.
-            unsafe { self.cases[usize::from(i)].as_mut().enqueue(waiter, i) };
+            unsafe {
+                self.cases[usize::from(i)]
+                    .as_mut()
+                    .enqueue(waiter, i, wakes)
+            };
         }
     }
 
@@ -463,7 +461,7 @@ fn try_now(case: &mut Dyn<'_>) -> bool {
     case.lock();
     // SAFETY: the lock is held for both calls.
     let won = unsafe {
-        let won = case.as_mut().attempt(&mut wakes, false);
+        let won = case.as_mut().attempt(&mut wakes);
         case.unlock();
         won
     };

@@ -22,7 +22,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 
 use super::lock::Object;
-use super::op::{Op, Park};
+use super::op::{Look, Op, Park};
 use super::queue::Sudog;
 use super::waiter::{How, Waiter};
 use super::wakes::Wakes;
@@ -80,8 +80,8 @@ pub unsafe trait RawCase {
     fn arm_note(&self) -> ArmNote;
 
     /// Whether a look under the lock is worth it, and a word that changes whenever the answer may.
-    fn peek(&self) -> (bool, u64) {
-        (true, 0)
+    fn peek(&self) -> (bool, Look) {
+        (true, Look::default())
     }
     fn lock(&self) {}
     /// # Safety
@@ -91,13 +91,19 @@ pub unsafe trait RawCase {
     ///
     /// # Safety
     /// The calling thread holds the lock, by `lock` on this case or another of the same object.
-    unsafe fn attempt(self: Pin<&mut Self>, _wakes: &mut Wakes, _will_wait: bool) -> bool {
+    unsafe fn attempt(self: Pin<&mut Self>, _wakes: &mut Wakes) -> bool {
         false
     }
     /// # Safety
     /// As for `attempt`; the case is not queued; `waiter` lives until the case has been unlinked under the lock or is
     /// the one that DONE names.
-    unsafe fn enqueue(self: Pin<&mut Self>, _waiter: *const Waiter, _case: u16) {}
+    unsafe fn enqueue(
+        self: Pin<&mut Self>,
+        _waiter: *const Waiter,
+        _case: u16,
+        _wakes: &mut Wakes,
+    ) {
+    }
     /// # Safety
     /// As for `attempt`.
     unsafe fn unlink(self: Pin<&mut Self>) {}
@@ -176,10 +182,8 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
     }
 
     #[inline(always)]
-    fn peek(&self) -> (bool, u64) {
-        let gate = self.object().gate();
-        let mask = self.op.ready_mask();
-        (mask == 0 || gate as u32 & mask != 0, gate)
+    fn peek(&self) -> (bool, Look) {
+        self.op.look()
     }
 
     #[inline(always)]
@@ -194,29 +198,33 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
     }
 
     #[inline(always)]
-    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes, will_wait: bool) -> bool {
+    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes) -> bool {
         let (op, out, sudog) = self.split();
         // SAFETY: the lock is held; a case that is being tried is not queued.
         *out = unsafe {
             let inner = op.object().inner();
-            sudog.payload(|p| op.attempt(inner, p, wakes, will_wait))
+            sudog.payload(|p| op.attempt(inner, p, wakes))
         };
         out.is_some()
     }
 
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16, wakes: &mut Wakes) {
         let (op, _, sudog) = self.split();
         // SAFETY: the lock is held; the sudog is pinned with its select, which unlinks it before it goes.
         unsafe {
-            op.queue(op.object().inner())
-                .push(sudog, waiter, case, true)
+            let inner = op.object().inner();
+            op.before_wait(inner, wakes);
+            op.queue(inner).push(sudog, waiter, case, true);
+            op.changed(inner);
         }
     }
 
     unsafe fn unlink(self: Pin<&mut Self>) {
         let (op, _, sudog) = self.split();
         // SAFETY: the lock is held.
-        op.queue(unsafe { op.object().inner() }).unlink(sudog);
+        let inner = unsafe { op.object().inner() };
+        op.queue(inner).unlink(sudog);
+        op.changed(inner);
     }
 
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
@@ -308,7 +316,7 @@ where
     fn arm_note(&self) -> ArmNote {
         self.case.arm_note()
     }
-    fn peek(&self) -> (bool, u64) {
+    fn peek(&self) -> (bool, Look) {
         self.case.peek()
     }
     fn lock(&self) {
@@ -318,13 +326,13 @@ where
         // SAFETY: promised by the caller.
         unsafe { self.case.unlock() }
     }
-    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes, will_wait: bool) -> bool {
+    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes) -> bool {
         // SAFETY: promised by the caller.
-        unsafe { self.case().attempt(wakes, will_wait) }
+        unsafe { self.case().attempt(wakes) }
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16, wakes: &mut Wakes) {
         // SAFETY: promised by the caller.
-        unsafe { self.case().enqueue(waiter, case) }
+        unsafe { self.case().enqueue(waiter, case, wakes) }
     }
     unsafe fn unlink(self: Pin<&mut Self>) {
         // SAFETY: promised by the caller.
@@ -386,8 +394,8 @@ unsafe impl<C: RawCase> RawCase for Option<C> {
     fn arm_note(&self) -> ArmNote {
         self.as_ref().map_or(ArmNote::NIL, C::arm_note)
     }
-    fn peek(&self) -> (bool, u64) {
-        self.as_ref().map_or((false, 0), C::peek)
+    fn peek(&self) -> (bool, Look) {
+        self.as_ref().map_or((false, Look::default()), C::peek)
     }
     fn lock(&self) {
         self.iter().for_each(C::lock);
@@ -396,15 +404,15 @@ unsafe impl<C: RawCase> RawCase for Option<C> {
         // SAFETY: promised by the caller.
         self.iter().for_each(|case| unsafe { case.unlock() });
     }
-    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes, will_wait: bool) -> bool {
+    unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes) -> bool {
         // SAFETY: promised by the caller.
         self.as_pin_mut()
-            .is_some_and(|case| unsafe { case.attempt(wakes, will_wait) })
+            .is_some_and(|case| unsafe { case.attempt(wakes) })
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, index: u16) {
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, index: u16, wakes: &mut Wakes) {
         if let Some(case) = self.as_pin_mut() {
             // SAFETY: promised by the caller.
-            unsafe { case.enqueue(waiter, index) }
+            unsafe { case.enqueue(waiter, index, wakes) }
         }
     }
     unsafe fn unlink(self: Pin<&mut Self>) {

@@ -9,12 +9,8 @@
 //!
 //! Invariants
 //! 1. `inner` is touched only between `raw_lock` and `raw_unlock` of the same thread.
-//! 2. `gate` is stored only by the lock's holder, as its last act before unlocking; anybody may read it. Its low half
-//!    is the object's face (`Face::face`), its high half counts the stores. Two equal reads of `gate` therefore mean
-//!    that the face held all the time between them.
 //!
-//! Ordering pairs: `raw_unlock` (Release) -> `raw_lock` (Acquire) for `inner`; the store of `gate` (Release) ->
-//! `Object::gate` (Acquire) for a reader that acts on a face without the lock.
+//! Ordering pair: `raw_unlock` (Release) -> `raw_lock` (Acquire) for `inner`.
 
 #![allow(unsafe_code)]
 
@@ -23,7 +19,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::hook::ObjId;
-use crate::shim::{AtomicBool, AtomicU64, Ordering::*, UnsafeCell};
+use crate::shim::{AtomicBool, Ordering::*, UnsafeCell};
 
 /// A test-and-set lock of one byte.
 #[derive(Debug)]
@@ -105,17 +101,9 @@ impl Wait {
     }
 }
 
-/// What an object shows to those who look without its lock.
-pub trait Face {
-    /// 32 bits of the object's choice; equal faces must mean equal readiness.
-    fn face(&self) -> u32;
-}
-
 /// Something that can be waited for: a lock, what it guards, and who it is.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Object<I> {
-    gate: AtomicU64,
     lock: ByteLock,
     inner: UnsafeCell<I>,
     id: ObjId,
@@ -128,11 +116,9 @@ unsafe impl<I: Send> Sync for Object<I> {}
 // SAFETY: moving the object moves `inner` with it.
 unsafe impl<I: Send> Send for Object<I> {}
 
-impl<I: Face> Object<I> {
+impl<I> Object<I> {
     pub(crate) fn new(inner: I, id: ObjId, made: &'static Location<'static>) -> Self {
-        let gate = AtomicU64::new(u64::from(inner.face()));
         Object {
-            gate,
             lock: ByteLock::new(),
             inner: UnsafeCell::new(inner),
             id,
@@ -146,13 +132,6 @@ impl<I: Face> Object<I> {
 
     pub(crate) fn made(&self) -> &'static Location<'static> {
         self.made
-    }
-
-    /// The face and its version, without the lock.
-    #[inline(always)]
-    pub(crate) fn gate(&self) -> u64 {
-        // ORDERING: Acquire, so that what follows a decision on this face sees what its holder saw.
-        self.gate.load(Acquire)
     }
 
     #[inline(always)]
@@ -173,12 +152,6 @@ impl<I: Face> Object<I> {
     /// The calling thread holds the lock and keeps no reference into `inner`.
     #[inline(always)]
     pub(crate) unsafe fn raw_unlock(&self) {
-        // ORDERING: Relaxed, only the holder stores it and we are the holder.
-        let version = (self.gate.load(Relaxed) >> 32).wrapping_add(1);
-        // SAFETY: the caller holds the lock and no other reference.
-        let face = self.inner.with(|inner| unsafe { (*inner).face() });
-        // ORDERING: Release pairs with the Acquire of `gate`.
-        self.gate.store(version << 32 | u64::from(face), Release);
         self.lock.unlock();
     }
 
@@ -194,12 +167,12 @@ impl<I: Face> Object<I> {
 
 /// The lock of an object is held; the way to what it guards.
 #[must_use]
-pub(crate) struct Locked<'a, I: Face> {
+pub(crate) struct Locked<'a, I> {
     object: &'a Object<I>,
     _not_send: PhantomData<*mut ()>,
 }
 
-impl<I: Face> Deref for Locked<'_, I> {
+impl<I> Deref for Locked<'_, I> {
     type Target = I;
     #[inline(always)]
     fn deref(&self) -> &I {
@@ -208,7 +181,7 @@ impl<I: Face> Deref for Locked<'_, I> {
     }
 }
 
-impl<I: Face> DerefMut for Locked<'_, I> {
+impl<I> DerefMut for Locked<'_, I> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut I {
         // SAFETY: this guard is the proof of the lock, borrowed exclusively.
@@ -216,7 +189,7 @@ impl<I: Face> DerefMut for Locked<'_, I> {
     }
 }
 
-impl<I: Face> Drop for Locked<'_, I> {
+impl<I> Drop for Locked<'_, I> {
     #[inline(always)]
     fn drop(&mut self) {
         // SAFETY: the guard was made by `lock` on this thread (it is not Send) and its references have ended.

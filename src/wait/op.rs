@@ -23,7 +23,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::lock::{Face, Locked, Object};
+use super::lock::{Locked, Object};
 use super::queue::{Queue, Sudog};
 use super::reason::WaitReason;
 use super::waiter::{How, Seen, Waiter};
@@ -31,10 +31,14 @@ use super::wakes::Wakes;
 use crate::clock;
 use crate::hook::{self, Note, ObjId, current};
 
-/// One blocking operation of a primitive: five small answers.
+/// What a look without the lock saw of an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look(pub(crate) usize, pub(crate) usize, pub(crate) u32);
+
+/// One blocking operation of a primitive, in small answers.
 pub trait Op: Clone {
     /// What the object's lock guards.
-    type Inner: Face;
+    type Inner;
     /// What lies in the sudog: the value to send, the room for the one to receive.
     type Payload;
     /// What the operation returns.
@@ -51,17 +55,23 @@ pub trait Op: Clone {
     /// The queue its waiters stand in.
     fn queue<'q>(&self, inner: &'q mut Self::Inner) -> &'q mut Queue<Self::Payload>;
 
-    /// Which bits of the object's face say that `attempt` may succeed; 0 when the face says nothing.
-    fn ready_mask(&self) -> u32;
+    /// Whether `attempt` may succeed, as far as can be seen without the lock, and what was seen: two looks that saw the
+    /// same found the object unchanged between them.
+    fn look(&self) -> (bool, Look);
 
-    /// Does the operation now, or says that it must wait. `will_wait`: the caller enqueues on `None`.
+    /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock.
+    fn changed(&self, inner: &mut Self::Inner);
+
+    /// Does the operation now, or says that it cannot be done now.
     fn attempt(
         &self,
         inner: &mut Self::Inner,
         payload: &mut Self::Payload,
         wakes: &mut Wakes,
-        will_wait: bool,
     ) -> Option<Self::Output>;
+
+    /// `attempt` has just failed and the lock is still held: the waiter is about to be queued.
+    fn before_wait(&self, inner: &mut Self::Inner, wakes: &mut Wakes);
 
     /// The result of a wait that a peer has decided.
     fn collect(&self, payload: &mut Self::Payload, how: How) -> Self::Output;
@@ -155,59 +165,75 @@ impl<O: Op> Park<O> {
         if !current::spend_budget() {
             return out_of_budget(cx, self.op.site());
         }
-        // The waker of the task that is being polled is ours: its clone may run under the lock, and only if needed.
-        if current::is_own_waker(cx.waker()) {
-            return self.run(true, || cx.waker().clone());
-        }
-        match self.run(false, || cx.waker().clone()) {
-            Poll::Pending => self.start_foreign(cx.waker().clone()),
-            ready => ready,
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn start_foreign(&mut self, waker: Waker) -> Poll<O::Output> {
-        let mut waker = Some(waker);
-        let polled = self.run(true, || waker.take().expect("asked for once"));
-        drop(waker);
-        polled
-    }
-
-    /// One look under the lock. `will_wait`: enqueue if it cannot be done now; else leave no trace.
-    #[inline(always)]
-    fn run(&mut self, will_wait: bool, waker: impl FnOnce() -> Waker) -> Poll<O::Output> {
+        let op = self.op.clone();
         let mut wakes = Wakes::new();
-        let mut inner = self.op.object().lock();
+        let mut inner = op.object().lock();
         // SAFETY: fresh, so not linked; we own it.
         let out = unsafe {
             self.sudog
-                .payload(|p| self.op.attempt(&mut inner, p, &mut wakes, will_wait))
+                .payload(|p| op.attempt(&mut inner, p, &mut wakes))
         };
-        let note = match out {
-            None if will_wait => Some(self.enqueue(&mut inner, waker())),
-            _ => None,
+        let Some(out) = out else {
+            return self.wait(inner, wakes, cx);
         };
         drop(inner);
-        if let Some(note) = note {
-            (self.stage, self.since) = (Stage::Parked, note.since);
-            wakes.fire();
-            current::park(&note);
-            return Poll::Pending;
-        }
+        self.stage = Stage::Over;
         wakes.fire();
-        match out {
-            Some(out) => {
-                self.stage = Stage::Over;
-                Poll::Ready(out)
-            }
-            None => Poll::Pending,
+        Poll::Ready(out)
+    }
+
+    /// The waker of the task that is being polled is ours: its clone may run under the lock. A foreign one is cloned
+    /// without it, and then the attempt is made again.
+    #[inline(never)]
+    fn wait(
+        &mut self,
+        mut inner: Locked<'_, O::Inner>,
+        mut wakes: Wakes,
+        cx: &mut Context<'_>,
+    ) -> Poll<O::Output> {
+        if !current::is_own_waker(cx.waker()) {
+            drop(inner);
+            wakes.fire();
+            return self.start_foreign(cx.waker().clone());
         }
+        let note = self.enqueue(&mut inner, cx.waker().clone(), &mut wakes);
+        drop(inner);
+        self.parked(&note, wakes)
+    }
+
+    #[cold]
+    fn start_foreign(&mut self, waker: Waker) -> Poll<O::Output> {
+        let op = self.op.clone();
+        let mut wakes = Wakes::new();
+        let mut inner = op.object().lock();
+        // SAFETY: fresh, so not linked; we own it.
+        let out = unsafe {
+            self.sudog
+                .payload(|p| op.attempt(&mut inner, p, &mut wakes))
+        };
+        if let Some(out) = out {
+            drop(inner);
+            self.stage = Stage::Over;
+            wakes.fire();
+            return Poll::Ready(out);
+        }
+        let note = self.enqueue(&mut inner, waker, &mut wakes);
+        drop(inner);
+        self.parked(&note, wakes)
     }
 
     #[inline(always)]
-    fn enqueue(&self, inner: &mut Locked<'_, O::Inner>, waker: Waker) -> Note {
+    fn parked(&mut self, note: &Note, mut wakes: Wakes) -> Poll<O::Output> {
+        (self.stage, self.since) = (Stage::Parked, note.since);
+        wakes.fire();
+        current::park(note);
+        Poll::Pending
+    }
+
+    #[inline(always)]
+    fn enqueue(&self, inner: &mut Locked<'_, O::Inner>, waker: Waker, wakes: &mut Wakes) -> Note {
         let note = note(&self.op, clock::ticks());
+        self.op.before_wait(inner, wakes);
         // SAFETY: fresh until now, so nobody else knows waiter and sudog; both are pinned with `self`, and `leave`
         // unlinks before they go (invariant 2). The lock of the only queue is held.
         unsafe {
@@ -217,6 +243,7 @@ impl<O: Op> Park<O> {
             let sudog = Pin::new_unchecked(&self.sudog);
             self.op.queue(inner).push(sudog, &self.waiter, 0, false);
         }
+        self.op.changed(inner);
         note
     }
 
@@ -280,6 +307,7 @@ impl<O: Op> Park<O> {
             .queue(&mut inner)
             .unlink(unsafe { Pin::new_unchecked(&self.sudog) });
         if linked {
+            self.op.changed(&mut inner);
             // SAFETY: out of the only queue, under its lock: no peer will come.
             let waker = unsafe { self.waiter.take_waker() };
             drop(inner);

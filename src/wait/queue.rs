@@ -184,11 +184,28 @@ impl<P> Queue<P> {
         self.len -= 1;
     }
 
-    /// Looks at the first place without taking it.
-    pub(crate) fn peek<R>(&mut self, f: impl FnOnce(&P) -> R) -> Option<R> {
-        // SAFETY: linked, so alive and ours under the lock (invariants 1, 4, 5).
-        self.head
-            .map(|head| with(head, |node| f(unsafe { &(*node).payload })))
+    /// As `pop_claim`, but only a place whose payload is wanted; the first live one that is not ends the search.
+    #[inline(always)]
+    pub(crate) fn pop_claim_if(&mut self, wanted: impl Fn(&P) -> bool) -> Option<Claimed<'_, P>> {
+        while let Some(this) = self.head {
+            // SAFETY: linked, so alive and ours under the lock (invariants 1, 3, 4, 5).
+            let (who, shared, fits) = with(this, |node| unsafe {
+                ((*node).who, (*node).shared, wanted(&(*node).payload))
+            });
+            // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
+            let who = unsafe { &*who };
+            if !fits && !(shared && who.word.is_taken()) {
+                return None;
+            }
+            self.remove(this);
+            if fits && (!shared || who.word.claim()) {
+                return Some(Claimed {
+                    sudog: this,
+                    _queue: PhantomData,
+                });
+            }
+        }
+        None
     }
 
     /// Pops places until one can be claimed. Those of selects that another case has won fall out on the way.

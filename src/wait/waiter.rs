@@ -97,6 +97,12 @@ impl Word {
             .is_ok()
     }
 
+    /// Whether another case has won, or is about to: a peer may then throw a place of ours out of its queue.
+    pub(crate) fn is_taken(&self) -> bool {
+        // ORDERING: Relaxed: the answer may be late, which only makes the peer stop at a place that is no use to it.
+        self.0.load(Relaxed) != PARKED
+    }
+
     /// The peer that claimed us. Nothing of the waiter may be touched after this.
     #[inline(always)]
     pub(crate) fn done(&self, case: u16, how: How) {
