@@ -39,5 +39,5 @@ pub use select::fut;
 #[cfg(feature = "rt")]
 pub use task::{JoinError, JoinHandle};
 #[cfg(feature = "rt")]
-pub use time::{sleep, sleep_until, timeout};
+pub use time::{after, sleep, sleep_until, tick, timeout};
 pub use wait::Arm;

@@ -52,3 +52,21 @@ weak!(
     Receiver,
     receivers
 );
+
+#[cfg(feature = "rt")]
+impl<T> Sender<T> {
+    /// Gives the handle up without closing the channel, which from now on only its receivers close. What it leaves can
+    /// always be upgraded.
+    pub(crate) fn leave_open(self) -> WeakSender<T> {
+        // ORDERING: Relaxed: this handle keeps the count above zero, and what it adds is never taken away.
+        self.chan.senders.fetch_add(1, Relaxed);
+        self.downgrade()
+    }
+}
+
+#[cfg(feature = "rt")]
+impl<T> WeakSender<T> {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
+}

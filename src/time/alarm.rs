@@ -26,8 +26,9 @@ use std::time::{Duration, Instant};
 
 pub(super) type Site = &'static Location<'static>;
 
+/// One deadline of one future.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub struct Alarm {
     deadline: Option<Instant>,
     state: State,
     /// [`ObjId::NONE`] until it is first waited for.

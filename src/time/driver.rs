@@ -307,6 +307,11 @@ impl Entry {
         look
     }
 
+    /// Leaves the timer in the driver, for as long as it takes.
+    pub(crate) fn detach(mut self) {
+        self.key = None;
+    }
+
     /// Moves the timer to another deadline. `false`: it has left the heap.
     pub(crate) fn change(&self, deadline: Instant) -> bool {
         let Some(key) = self.key else {

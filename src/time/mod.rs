@@ -4,15 +4,24 @@
 // An executor calls `driver` and `enter`; operations call `current::register`.
 
 mod alarm;
+mod channel;
 mod current;
 mod driver;
 mod heap;
 mod sleep;
+mod source;
+mod tick;
+mod ticker;
 mod timeout;
+mod timer;
 
 pub use crate::error::Elapsed;
+pub use channel::{after, tick};
 pub use sleep::{Sleep, sleep, sleep_until};
+pub use tick::TickFuture;
+pub use ticker::Ticker;
 pub use timeout::{Timeout, timeout, timeout_at};
+pub use timer::Timer;
 
 pub(crate) use current::{Enter, enter, set_default_provider};
 pub(crate) use driver::Driver;

@@ -2,14 +2,17 @@
 
 use super::alarm::Alarm;
 use super::current;
-use crate::hook::current as running;
+use crate::hook::{ArmNote, current as running};
+use crate::wait::case::Arm;
+use crate::wait::polled::{Polled, PolledCase};
 use crate::wait::{op, parker};
 use pin_project_lite::pin_project;
+use std::borrow::BorrowMut;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Waits until `duration` has passed, counted from this call.
@@ -65,7 +68,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 pin_project! {
     /// A wait for a moment, made by [`sleep`] and [`sleep_until`].
     ///
-    /// It is an arm of [`select!`](crate::select!), by value and as `&mut sleep`. Polled after it has completed, it
+    /// It is an arm of [`select!`](crate::select!), by value, as `&mut sleep`, and pinned as `sleep.as_mut()`. Polled after it has completed, it
     /// completes again, until it is [`reset`](Sleep::reset).
     ///
     /// # Cancellation
@@ -156,6 +159,56 @@ impl Sleep {
             Poll::Pending
         });
         parker::block_on_until(pin!(look), alarm.deadline());
+    }
+}
+
+/// A sleep in a select.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct SleepArm<A>(A);
+
+impl<A: BorrowMut<Alarm>> Polled for SleepArm<A> {
+    type Output = ();
+
+    fn note(&self) -> ArmNote {
+        self.0.borrow().arm_note()
+    }
+
+    fn look(&mut self, waker: &Waker) -> bool {
+        self.0.borrow_mut().poll(waker)
+    }
+
+    fn take(&mut self) {}
+
+    fn retire(&mut self) {
+        self.0.borrow_mut().retire();
+    }
+}
+
+impl Arm for Sleep {
+    type Output = ();
+    type Case = PolledCase<SleepArm<Alarm>>;
+
+    fn into_case(self) -> Self::Case {
+        PolledCase(SleepArm(self.alarm))
+    }
+}
+
+impl<'a> Arm for &'a mut Sleep {
+    type Output = ();
+    type Case = PolledCase<SleepArm<&'a mut Alarm>>;
+
+    fn into_case(self) -> Self::Case {
+        PolledCase(SleepArm(&mut self.alarm))
+    }
+}
+
+impl<'a> Arm for Pin<&'a mut Sleep> {
+    type Output = ();
+    type Case = PolledCase<SleepArm<&'a mut Alarm>>;
+
+    fn into_case(self) -> Self::Case {
+        PolledCase(SleepArm(self.project().alarm))
     }
 }
 

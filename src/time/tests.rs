@@ -10,17 +10,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-const MS: Duration = Duration::from_millis(1);
+pub(super) const MS: Duration = Duration::from_millis(1);
 
-fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+pub(super) fn poll<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(waker))
 }
 
 /// Gives operations a budget, and takes it away again.
-struct Budget(u32);
+pub(super) struct Budget(u32);
 
 impl Budget {
-    fn of(operations: u32) -> Budget {
+    pub(super) fn of(operations: u32) -> Budget {
         let before = Budget(running::budget());
         running::set_budget(operations);
         before

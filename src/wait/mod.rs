@@ -26,6 +26,8 @@ pub(crate) mod case;
 pub(crate) mod lock;
 pub(crate) mod op;
 pub(crate) mod parker;
+#[cfg(feature = "rt")]
+pub(crate) mod polled;
 pub(crate) mod queue;
 pub(crate) mod reason;
 pub(crate) mod waiter;

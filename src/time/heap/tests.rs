@@ -46,7 +46,7 @@ pub(crate) fn play(script: &[u8]) {
                 here.map(|k| model.remove(&k));
             }
             5 if !keys.is_empty() => {
-                let (key, age) = keys[usize::from(op / 8 ^ arg) % keys.len()];
+                let (key, age) = keys[usize::from((op / 8) ^ arg) % keys.len()];
                 let here = model.keys().find(|k| k.1 == age).copied();
                 assert_eq!(heap.change(key, when(arg)), here.is_some());
                 if let Some(key) = here.and_then(|k| model.remove(&k)) {
