@@ -149,7 +149,7 @@ impl Source {
         let mut state = self.state.lock();
         if state.version == taken.version {
             state.when = When::At(taken.at);
-            let wakes = state.wake_all();
+            let mut wakes = state.wake_all();
             drop(state);
             wakes.fire();
         }
