@@ -325,14 +325,19 @@ impl<T> SendFuture<'_, T> {
     /// # Panics
     /// If the send has been polled by itself and is still being waited for.
     pub fn into_inner(mut self) -> Option<T> {
-        self.withdrawn()
+        left(self.park.payload_mut())
     }
 
+    /// The value of a send whose wait was [cancelled](Self::cancel).
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
-    pub(crate) fn withdrawn(&mut self) -> Option<T> {
-        match std::mem::take(self.park.payload_mut()) {
-            SendSlot::Value(value) => Some(value),
-            _ => None,
-        }
+    pub(crate) fn reclaim(self: Pin<&mut Self>) -> Option<T> {
+        left(self.project().park.payload_pinned())
+    }
+}
+
+fn left<T>(slot: &mut SendSlot<T>) -> Option<T> {
+    match std::mem::take(slot) {
+        SendSlot::Value(value) => Some(value),
+        _ => None,
     }
 }

@@ -6,6 +6,7 @@
 mod alarm;
 mod channel;
 mod current;
+mod deadline;
 mod driver;
 mod heap;
 mod sleep;
@@ -17,6 +18,7 @@ mod timer;
 
 pub use crate::error::Elapsed;
 pub use channel::{after, tick};
+pub use deadline::{RecvTimeoutFuture, SendTimeoutFuture};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use tick::TickFuture;
 pub use ticker::Ticker;

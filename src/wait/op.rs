@@ -140,6 +140,13 @@ impl<O: Op> Park<O> {
         unsafe { &mut *self.sudog.payload(|p| p as *mut O::Payload) }
     }
 
+    /// As `payload_mut`, of an operation that stays pinned.
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn payload_pinned(self: Pin<&mut Self>) -> &mut O::Payload {
+        // SAFETY: nothing is moved out of `self`; a payload that no peer knows may be moved.
+        unsafe { self.get_unchecked_mut() }.payload_mut()
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.stage == Stage::Over
     }
