@@ -9,9 +9,10 @@ use std::ptr;
 
 use super::shared::Shared;
 use super::worker::Worker;
-use crate::shim::{Arc, thread_local};
+use crate::shim::Arc;
 
-thread_local! {
+// The threads of a whole runtime are not modelled, so these are the real machine's.
+std::thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
     static ENTERED: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
 }

@@ -89,7 +89,7 @@ impl Shared {
 
     /// Makes a task of this runtime, to be queued by the caller.
     pub(super) fn make<F>(
-        self: &Arc<Self>,
+        this: &Arc<Self>,
         future: F,
         mut spawn: Spawn<'_>,
     ) -> (Runnable, JoinHandle<F::Output>)
@@ -97,8 +97,8 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn.runtime = self.id;
-        task::spawn(future, Arc::as_ptr(self), spawn)
+        spawn.runtime = this.id;
+        task::spawn(future, Arc::as_ptr(this), spawn)
     }
 
     /// Queues a new task from a thread that holds no slot of this runtime.
@@ -169,9 +169,9 @@ impl Schedule for Shared {
         })
     }
 
-    fn remote(self: Arc<Self>, task: Runnable) {
-        self.inject.push(task);
-        self.idle.wake_one();
+    fn remote(this: Arc<Self>, task: Runnable) {
+        this.inject.push(task);
+        this.idle.wake_one();
     }
 
     fn finished(&self) {

@@ -100,7 +100,7 @@ where
         let Some(worker) = worker else {
             return remote(default(), future, spawn);
         };
-        let (task, handle) = worker.shared().make(future, spawn);
+        let (task, handle) = Shared::make(worker.shared(), future, spawn);
         if let Err(task) = worker.push_new(task) {
             worker.shared().start(task);
         }
@@ -114,7 +114,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let (task, handle) = shared.make(future, spawn);
+    let (task, handle) = Shared::make(shared, future, spawn);
     shared.start(task);
     handle
 }

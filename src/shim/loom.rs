@@ -59,6 +59,16 @@ pub(crate) fn park(_timeout: Option<std::time::Duration>) {
     thread::park();
 }
 
+/// A part of something that is freed by hand: the model fails when that never happens.
+#[derive(Debug)]
+pub(crate) struct Tracked(::loom::alloc::Track<()>);
+
+impl Default for Tracked {
+    fn default() -> Tracked {
+        Tracked(::loom::alloc::Track::new(()))
+    }
+}
+
 #[allow(unsafe_code)]
 fn replace_with<T>(slot: &mut T, f: impl FnOnce(T) -> T) {
     // SAFETY: the value read out is handed to `f`, whose result is written back before anybody else can look: `slot`
@@ -76,3 +86,11 @@ macro_rules! constant_thread_local {
     };
 }
 pub(crate) use constant_thread_local as thread_local;
+
+/// Runs `body` in every interleaving with up to two preemptions, or as many as LOOM_MAX_PREEMPTIONS says.
+#[cfg(test)]
+pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = ::loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(body);
+}

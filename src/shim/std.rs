@@ -47,3 +47,15 @@ pub(crate) fn park(timeout: Option<::std::time::Duration>) {
         Some(timeout) => thread::park_timeout(timeout),
     }
 }
+
+/// Nothing here. In a model it is missed when what it is a part of is never freed.
+#[derive(Debug, Default)]
+pub(crate) struct Tracked;
+
+/// Runs a model's body some hundred times on real threads: what loom's twin does with all interleavings.
+#[cfg(test)]
+pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
+    for _ in 0..200 {
+        body();
+    }
+}

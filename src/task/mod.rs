@@ -152,3 +152,6 @@ impl<'a> Builder<'a> {
         self.name
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ use super::waker;
 use crate::hook::current::Entered;
 use crate::hook::record::Record;
 use crate::hook::{self, Exit, ObjId, current, registry};
-use crate::shim::{Arc, UnsafeCell};
+use crate::shim::{Arc, Tracked, UnsafeCell};
 
 /// What every task has, whatever its future. Its address is the task's address.
 #[repr(C)]
@@ -51,6 +51,7 @@ pub(crate) struct Header {
     owed: UnsafeCell<isize>,
     next: UnsafeCell<Option<Runnable>>,
     join: UnsafeCell<Option<Waker>>,
+    _freed: Tracked,
 }
 
 #[repr(C)]
@@ -108,7 +109,7 @@ pub(crate) trait Schedule: Sized + Send + Sync + 'static {
     fn local(this: *const Self, task: Runnable, place: Place) -> Result<(), Runnable>;
 
     /// Queues the task from anywhere else.
-    fn remote(self: Arc<Self>, task: Runnable);
+    fn remote(this: Arc<Self>, task: Runnable);
 
     /// One of its tasks is done, in a moment: nobody has been told yet.
     fn finished(&self);
@@ -172,6 +173,7 @@ where
             owed: UnsafeCell::new(0),
             next: UnsafeCell::new(None),
             join: UnsafeCell::new(None),
+            _freed: Tracked::default(),
         },
         stage: UnsafeCell::new(Stage {
             future: ManuallyDrop::new(future),
