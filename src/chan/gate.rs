@@ -88,6 +88,15 @@ impl Gate {
         self.head.store(self.head().wrapping_add(n), Release);
     }
 
+    #[inline(always)]
+    pub(super) fn set_flag(&self, flag: u32, on: bool) {
+        let old = self.flags.load(Relaxed);
+        let new = if on { old | flag } else { old & !flag };
+        if new != old {
+            self.flags.store(new.wrapping_add(1 << FLAG_BITS), Release);
+        }
+    }
+
     pub(super) fn set_flags(&self, flags: u32) {
         let old = self.flags.load(Relaxed);
         if old & FLAG_MASK != flags {

@@ -125,6 +125,18 @@ impl<T> Inner<T> {
         gate.set_flags(flags);
     }
 
+    /// As `sync`, where only receivers have come or gone.
+    #[inline(always)]
+    pub(super) fn sync_recvq(&self, gate: &Gate) {
+        gate.set_flag(RECVQ, !self.recvq.is_empty());
+    }
+
+    /// As `sync`, where only senders have come or gone.
+    #[inline(always)]
+    pub(super) fn sync_sendq(&self, gate: &Gate) {
+        gate.set_flag(SENDQ, !self.sendq.is_empty());
+    }
+
     #[inline(always)]
     fn has_room(&self, gate: &Gate) -> bool {
         gate.held_len() + self.reserved < gate.cap()
@@ -150,16 +162,27 @@ impl<T> Inner<T> {
         slot: &mut SendSlot<T>,
         wakes: &mut Wakes,
     ) -> Option<Result<(), SendError<T>>> {
-        // Nobody waits to receive, it is open, no permits: there is room, or there is not.
-        if gate.held_flags() & (CLOSED | RECVQ | RESERVED) == 0 && gate.held_len() < gate.cap() {
+        let flags = gate.held_flags();
+        if flags & (CLOSED | RESERVED) != 0 {
+            return self.send_rare(gate, slot, wakes);
+        }
+        if flags & RECVQ != 0 {
+            let taken = self.hand_over(slot, wakes);
+            self.sync_recvq(gate);
+            if taken {
+                return Some(Ok(()));
+            }
+        }
+        if gate.held_len() < gate.cap() {
             self.push(gate, slot.take());
             return Some(Ok(()));
         }
-        self.send_slow(gate, slot, wakes)
+        None
     }
 
-    #[inline(never)]
-    fn send_slow(
+    /// Closed, or with permits out.
+    #[cold]
+    fn send_rare(
         &mut self,
         gate: &Gate,
         slot: &mut SendSlot<T>,
@@ -201,17 +224,21 @@ impl<T> Inner<T> {
 
     #[inline(always)]
     pub(super) fn recv(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
-        // Nobody waits to send, nothing has come back: it is in the buffer, or nowhere.
-        if gate.held_flags() & (SENDQ | RETURNED) == 0 && gate.held_len() > 0 {
+        let flags = gate.held_flags();
+        if flags & (SENDQ | RETURNED) != 0 {
+            return self.recv_queued(gate, wakes);
+        }
+        if gate.held_len() > 0 {
             let value = self.buf.pop();
             gate.out(1);
             return value.map(Ok);
         }
-        self.recv_slow(gate, wakes)
+        (flags & CLOSED != 0).then_some(Err(RecvError))
     }
 
+    /// Senders wait, or values have come back.
     #[inline(never)]
-    fn recv_slow(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
+    fn recv_queued(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
         if let Some(value) = self.take(gate, wakes) {
             return Some(Ok(value));
         }
@@ -278,12 +305,12 @@ impl<T> Inner<T> {
     pub(super) fn before_recv_wait(&mut self, gate: &Gate, wakes: &mut Wakes) {
         self.recv_waits += 1;
         if gate.cap() == 0 && !self.sendq.is_empty() {
-            self.grant_first(wakes);
+            self.grant_first(gate, wakes);
         }
     }
 
     #[cold]
-    fn grant_first(&mut self, wakes: &mut Wakes) {
+    fn grant_first(&mut self, gate: &Gate, wakes: &mut Wakes) {
         if let Some(mut sender) = self
             .sendq
             .pop_claim_if(|slot| matches!(slot, SendSlot::Reserve))
@@ -292,6 +319,7 @@ impl<T> Inner<T> {
             sender.complete(How::Given, wakes);
             self.reserved += 1;
         }
+        self.sync(gate);
     }
 
     // ---- permits

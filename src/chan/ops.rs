@@ -62,7 +62,7 @@ channel_op!(
 
 /// What every channel operation answers alike.
 macro_rules! channel_op_common {
-    ($queue:ident, $look:ident) => {
+    ($queue:ident, $look:ident, $sync:ident) => {
         type Inner = Inner<T>;
 
         #[inline(always)]
@@ -85,8 +85,9 @@ macro_rules! channel_op_common {
             self.chan.gate.$look()
         }
 
+        #[inline(always)]
         fn changed(&self, inner: &mut Inner<T>) {
-            inner.sync(&self.chan.gate);
+            inner.$sync(&self.chan.gate);
         }
     };
 }
@@ -95,7 +96,7 @@ impl<T> Op for SendOp<'_, T> {
     type Payload = SendSlot<T>;
     type Output = Result<(), SendError<T>>;
     const REASON: WaitReason = WaitReason::ChanSend;
-    channel_op_common!(sendq, look_to_send);
+    channel_op_common!(sendq, look_to_send, sync_sendq);
 
     #[inline(always)]
     fn attempt(
@@ -128,7 +129,7 @@ impl<T> Op for RecvOp<'_, T> {
     type Payload = RecvSlot<T>;
     type Output = Result<T, RecvError>;
     const REASON: WaitReason = WaitReason::ChanRecv;
-    channel_op_common!(recvq, look_to_recv);
+    channel_op_common!(recvq, look_to_recv, sync_recvq);
 
     #[inline(always)]
     fn attempt(
@@ -140,6 +141,7 @@ impl<T> Op for RecvOp<'_, T> {
         inner.recv(&self.chan.gate, wakes)
     }
 
+    #[inline(always)]
     fn before_wait(&self, inner: &mut Inner<T>, wakes: &mut Wakes) {
         inner.before_recv_wait(&self.chan.gate, wakes);
     }
@@ -161,7 +163,7 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     type Payload = SendSlot<T>;
     type Output = Result<Permit<'a, T>, SendError<()>>;
     const REASON: WaitReason = WaitReason::ChanSend;
-    channel_op_common!(sendq, look_to_send);
+    channel_op_common!(sendq, look_to_send, sync_sendq);
 
     fn attempt(
         &self,
@@ -193,7 +195,7 @@ impl<T> Op for ClosedOp<'_, T> {
     type Payload = ();
     type Output = ();
     const REASON: WaitReason = WaitReason::ChanClosed;
-    channel_op_common!(closeq, look_to_close);
+    channel_op_common!(closeq, look_to_close, sync);
 
     fn attempt(&self, _: &mut Inner<T>, _: &mut (), _: &mut Wakes) -> Option<()> {
         self.chan.is_closed().then_some(())

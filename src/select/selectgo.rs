@@ -40,7 +40,7 @@ use crate::hook::{self, ArmNote, Note, WaitReason, current};
 use crate::util::rng;
 use crate::wait::case::{Kind, RawCase};
 use crate::wait::op::{Look, out_of_budget};
-use crate::wait::waiter::{How, Seen, Waiter};
+use crate::wait::waiter::{How, Seen, Slot, Waiter};
 use crate::wait::wakes::Wakes;
 
 /// A case, as the select sees it.
@@ -268,8 +268,8 @@ impl Core {
         }
     }
 
-    fn ready_note(&self) -> Option<Note> {
-        hook::on(hook::READY).then(|| self.note())
+    fn ready_note(&self) -> Option<Box<Note>> {
+        Slot::note_of(|| self.note())
     }
 
     fn park(&self, table: &Table<'_, '_>) -> Poll<Won> {

@@ -132,7 +132,7 @@ impl Alarm {
         self.begin_wait();
         let slot = Slot {
             waker: Some(waker.clone()),
-            note: hook::on(READY).then(|| self.note()),
+            note: crate::wait::waiter::Slot::note_of(|| self.note()),
         };
         self.state = State::Armed(current::register(deadline, Action::Wake(slot)));
         false

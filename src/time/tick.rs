@@ -42,7 +42,7 @@ impl Pull<'_> {
         }
         let slot = Slot {
             waker: Some(waker.clone()),
-            note: hook::on(READY).then(|| self.note()),
+            note: crate::wait::waiter::Slot::note_of(|| self.note()),
         };
         self.source.wait(&mut self.ticket, slot);
         false

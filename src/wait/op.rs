@@ -26,10 +26,10 @@ use std::task::{Context, Poll, Waker};
 use super::lock::{Locked, Object};
 use super::queue::{Queue, Sudog};
 use super::reason::WaitReason;
-use super::waiter::{How, Seen, Waiter};
+use super::waiter::{How, Seen, Slot, Waiter};
 use super::wakes::Wakes;
 use crate::clock;
-use crate::hook::{self, Note, ObjId, current};
+use crate::hook::{Note, ObjId, current};
 
 /// What a look without the lock saw of an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -244,8 +244,7 @@ impl<O: Op> Park<O> {
         // SAFETY: fresh until now, so nobody else knows waiter and sudog; both are pinned with `self`, and `leave`
         // unlinks before they go (invariant 2). The lock of the only queue is held.
         unsafe {
-            self.waiter
-                .set_slot(Some(waker), hook::on(hook::READY).then_some(note));
+            self.waiter.set_slot(Some(waker), Slot::note_of(|| note));
             self.waiter.word.start_parked();
             let sudog = Pin::new_unchecked(&self.sudog);
             self.op.queue(inner).push(sudog, &self.waiter, 0, false);
@@ -282,10 +281,7 @@ impl<O: Op> Park<O> {
         }
         let note = note(&self.op, self.since);
         // SAFETY: the lock of the only queue is held and the wait is not decided.
-        let old = unsafe {
-            self.waiter
-                .set_slot(Some(waker), hook::on(hook::READY).then_some(note))
-        };
+        let old = unsafe { self.waiter.set_slot(Some(waker), Slot::note_of(|| note)) };
         drop(inner);
         drop(old);
         current::park(&note);

@@ -276,7 +276,7 @@ impl Waiter {
     pub(crate) unsafe fn set_slot(
         &self,
         waker: Option<Waker>,
-        note: Option<Note>,
+        note: Option<Box<Note>>,
     ) -> Option<Waker> {
         self.slot.with_mut(|slot| {
             // SAFETY: nobody else can reach the slot, promised by the caller.

@@ -21,7 +21,7 @@
 
 use std::task::Waker;
 
-use crate::hook::Note;
+use crate::hook::{self, Note};
 use crate::shim::{AtomicU32, Ordering::*, UnsafeCell};
 
 const IDLE: u32 = 0;
@@ -133,8 +133,9 @@ impl Word {
 pub(crate) struct Slot {
     /// Present while PARKED; gone when DONE.
     pub(crate) waker: Option<Waker>,
-    /// Who waits for what, written at the first park of this wait.
-    pub(crate) note: Option<Note>,
+    /// Who waits for what, for those who listen to wakes. Boxed, so that a wait that nobody listens to is small: an
+    /// operation is moved into its future, and every byte of it with it.
+    pub(crate) note: Option<Box<Note>>,
 }
 
 /// One blocked operation.
@@ -155,5 +156,13 @@ impl Waiter {
                 note: None,
             }),
         }
+    }
+}
+
+impl Slot {
+    /// The note of a wait, if somebody listens.
+    #[inline(always)]
+    pub(crate) fn note_of(note: impl FnOnce() -> Note) -> Option<Box<Note>> {
+        hook::on(hook::READY).then(|| Box::new(note()))
     }
 }

@@ -44,8 +44,8 @@ impl Wakes {
     /// Takes what a completed waiter leaves behind.
     #[inline(always)]
     pub(crate) fn take(&mut self, slot: &mut Slot) {
-        if hook::on(hook::READY) {
-            self.more().notes.extend(slot.note);
+        if let Some(note) = slot.note.take() {
+            self.more().notes.push(*note);
         }
         if let Some(waker) = slot.waker.take() {
             self.push(waker);
