@@ -43,7 +43,6 @@ use crate::hook::{Note, ObjId, WaitReason, current};
 ///     assert_eq!(handle.await.unwrap(), 42);
 /// });
 /// ```
-#[must_use = "dropping the handle detaches the task: its result and its panic are lost. `drop(handle)` says so"]
 pub struct JoinHandle<T> {
     joint: Joint<T>,
     id: ObjId,
