@@ -69,10 +69,9 @@ pub(crate) fn ns_since(since: u64) -> u64 {
 
 /// The moment at which the clock stood at `tick`; now for a tick that is yet to come.
 pub(crate) fn instant(tick: u64) -> Instant {
+    let now = Instant::now();
     let ago = Duration::from_nanos(ns_since(tick));
-    Instant::now()
-        .checked_sub(ago)
-        .unwrap_or_else(|| origin().at)
+    now.checked_sub(ago).unwrap_or_else(|| origin().at)
 }
 
 // === the source ===

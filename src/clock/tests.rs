@@ -47,13 +47,16 @@ fn overlong_and_negative_times_saturate() {
 
 #[test]
 fn an_instant_stands_where_its_tick_was_taken() {
-    let before = Instant::now();
-    let tick = ticks();
-    wait_out(Duration::from_millis(2));
-    let at = instant(tick);
-    // The wait lies behind the tick; allow the conversion a tenth of it.
-    assert!(at + Duration::from_micros(200) >= before);
-    assert!(at.elapsed() >= Duration::from_micros(1_800));
+    // As above: a switch in the middle spoils single tries.
+    let off = (0..10)
+        .map(|_| {
+            let (tick, at) = (ticks(), Instant::now());
+            wait_out(Duration::from_millis(2));
+            let told = instant(tick);
+            told.max(at) - told.min(at)
+        })
+        .min();
+    assert!(off < Some(Duration::from_micros(10)), "off by {off:?}");
 }
 
 #[test]

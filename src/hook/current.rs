@@ -311,3 +311,6 @@ impl Drop for ThreadRecord {
         registry::release(self.0);
     }
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;

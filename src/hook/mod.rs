@@ -30,6 +30,9 @@ pub(crate) mod record;
 pub(crate) mod registry;
 mod subscriber;
 
+#[cfg(all(test, gochan_loom))]
+mod model;
+
 use std::panic::Location;
 // The mask is the real machine's under loom as well: nobody subscribes in a model.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -27,6 +27,7 @@
 //! sees it sees all fields. The same holds for `id` as 0 and as the new one. On x86-64 all of these are plain moves.
 #![allow(unsafe_code)]
 
+use std::array;
 use std::panic::Location;
 use std::ptr::NonNull;
 
@@ -40,7 +41,7 @@ use Ordering::{Acquire, Relaxed, Release};
 /// Arms of a select that are recorded; of further ones only the number is.
 pub(crate) const ARMS: usize = 4;
 /// How often a reader tries before it gives up on a wait's fields.
-const TRIES: usize = 4;
+const TRIES: usize = if cfg!(gochan_loom) { 1 } else { 4 };
 
 type Site = &'static Location<'static>;
 
@@ -121,7 +122,7 @@ impl TypeName {
 // === the writer ===
 
 impl Record {
-    pub(super) const fn new() -> Record {
+    pub(super) fn new() -> Record {
         Record {
             seq: AtomicU32::new(0),
             word: AtomicU32::new(word(State::Free, 0, 0)),
@@ -139,9 +140,9 @@ impl Record {
             runtime: AtomicU32::new(0),
             arm_reasons: AtomicU32::new(0),
             bound: AtomicPtr::new(std::ptr::null_mut()),
-            arm_sites: [const { StaticRef::new() }; ARMS],
-            arm_objects: [const { AtomicU64::new(0) }; ARMS - 1],
-            arm_made: [const { StaticRef::new() }; ARMS - 1],
+            arm_sites: array::from_fn(|_| StaticRef::new()),
+            arm_objects: array::from_fn(|_| AtomicU64::new(0)),
+            arm_made: array::from_fn(|_| StaticRef::new()),
         }
     }
 
@@ -485,7 +486,7 @@ impl State {
 struct StaticRef<T: 'static>(AtomicPtr<T>);
 
 impl<T> StaticRef<T> {
-    const fn new() -> Self {
+    fn new() -> Self {
         StaticRef(AtomicPtr::new(std::ptr::null_mut()))
     }
 
@@ -503,3 +504,6 @@ impl<T> StaticRef<T> {
         unsafe { self.0.load(Relaxed).as_ref() }
     }
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;

@@ -126,3 +126,6 @@ impl Drop for Stack {
         COMMON.lock().free.append(self.0.get_mut());
     }
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;

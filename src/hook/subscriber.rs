@@ -406,3 +406,6 @@ fn guarded(entry: &Entry, call: impl FnOnce()) {
     // A payload may panic as it is dropped; that one's payload is given up.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;
