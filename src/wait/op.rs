@@ -181,7 +181,7 @@ impl<O: Op> Park<O> {
                 .payload(|p| op.attempt(&mut inner, p, &mut wakes))
         };
         let Some(out) = out else {
-            return self.wait(inner, wakes, cx);
+            return self.wait(inner, &mut wakes, cx);
         };
         drop(inner);
         self.stage = Stage::Over;
@@ -195,7 +195,7 @@ impl<O: Op> Park<O> {
     fn wait(
         &mut self,
         mut inner: Locked<'_, O::Inner>,
-        mut wakes: Wakes,
+        wakes: &mut Wakes,
         cx: &mut Context<'_>,
     ) -> Poll<O::Output> {
         if !current::is_own_waker(cx.waker()) {
@@ -203,7 +203,7 @@ impl<O: Op> Park<O> {
             wakes.fire();
             return self.start_foreign(cx.waker().clone());
         }
-        let note = self.enqueue(&mut inner, cx.waker().clone(), &mut wakes);
+        let note = self.enqueue(&mut inner, cx.waker().clone(), wakes);
         drop(inner);
         self.parked(&note, wakes)
     }
@@ -226,11 +226,11 @@ impl<O: Op> Park<O> {
         }
         let note = self.enqueue(&mut inner, waker, &mut wakes);
         drop(inner);
-        self.parked(&note, wakes)
+        self.parked(&note, &mut wakes)
     }
 
     #[inline(always)]
-    fn parked(&mut self, note: &Note, mut wakes: Wakes) -> Poll<O::Output> {
+    fn parked(&mut self, note: &Note, wakes: &mut Wakes) -> Poll<O::Output> {
         (self.stage, self.since) = (Stage::Parked, note.since);
         wakes.fire();
         current::park(note);
