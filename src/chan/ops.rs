@@ -105,6 +105,10 @@ impl<T> Op for SendOp<'_, T> {
         payload: &mut SendSlot<T>,
         wakes: &mut Wakes,
     ) -> Option<Self::Output> {
+        if let SendSlot::Taken = payload {
+            // It was lent to a select that was dropped after a receiver had taken the value.
+            return Some(Ok(()));
+        }
         inner.send(&self.chan.gate, payload, wakes)
     }
 
@@ -186,7 +190,8 @@ impl<'a, T> Op for ReserveOp<'a, T> {
         }
     }
 
-    fn abandon(&self, inner: &mut Inner<T>, _: &mut SendSlot<T>, wakes: &mut Wakes) {
+    fn abandon(&self, inner: &mut Inner<T>, payload: &mut SendSlot<T>, wakes: &mut Wakes) {
+        *payload = SendSlot::Reserve;
         inner.unreserve(&self.chan.gate, wakes);
     }
 }
