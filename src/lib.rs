@@ -20,7 +20,9 @@ mod wait;
 #[doc(hidden)]
 pub mod __private {
     //! For the macros of this crate only.
-    pub use crate::select::{Either, Nil, Select, SelectOr, cons};
+    pub use crate::select::{Either, Nil, Select, SelectOr, at_most_32, ignore};
+    #[cfg(feature = "rt")]
+    pub use crate::time::sleep;
 }
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};

@@ -13,6 +13,7 @@
 #![allow(unsafe_code)]
 
 mod fut;
+mod macros;
 mod selectgo;
 
 use std::convert::Infallible;
@@ -26,16 +27,16 @@ use pin_project_lite::pin_project;
 
 use crate::wait::case::{Arm, Case};
 use crate::wait::op::Look;
-use selectgo::{Core, Dyn, Table, Won};
+use selectgo::{Core, Dyn, Order, Table, Won};
 
 pub use fut::{Fut, fut};
 
-/// A list of cases: one, and the rest.
+/// A list of cases: those so far, and one more.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Cons<H, T> {
-    head: H,
-    tail: T,
+pub struct Snoc<I, L> {
+    init: I,
+    last: L,
 }
 
 /// The empty list of cases.
@@ -43,7 +44,7 @@ pub struct Cons<H, T> {
 #[derive(Debug)]
 pub struct Nil;
 
-/// What a list of cases yields: the first one's output, or what the rest yields.
+/// What a list of cases yields: the output of the last one, or what those before it yield.
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Either<L, R> {
@@ -51,25 +52,35 @@ pub enum Either<L, R> {
     Right(R),
 }
 
-/// Puts an arm in front of a list.
-#[doc(hidden)]
-#[inline(always)]
-pub fn cons<A: Arm, T: Cases>(arm: A, tail: T) -> Cons<A::Case, T> {
-    Cons {
-        head: arm.into_case(),
-        tail,
+impl Nil {
+    /// A list of one arm.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn arm<A: Arm>(self, arm: A) -> Snoc<Nil, A::Case> {
+        let (init, last) = (self, arm.into_case());
+        Snoc { init, last }
+    }
+}
+
+impl<I, L> Snoc<I, L> {
+    /// The list with one more arm behind.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn arm<A: Arm>(self, arm: A) -> Snoc<Self, A::Case> {
+        let (init, last) = (self, arm.into_case());
+        Snoc { init, last }
     }
 }
 
 /// A list of cases of different types.
 #[doc(hidden)]
 pub trait Cases {
-    /// A nest of [`Either`].
+    /// Which case has won, and what it yields.
     type Output;
     /// How many.
     const LEN: usize;
     /// Hands each case to `to`, in order.
-    fn each<'a>(self: Pin<&'a mut Self>, to: &mut dyn FnMut(Dyn<'a>));
+    fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>));
     /// The output of the winner.
     fn take(self: Pin<&mut Self>, index: usize) -> Self::Output;
 }
@@ -78,43 +89,44 @@ impl Cases for Nil {
     type Output = Infallible;
     const LEN: usize = 0;
     #[inline(always)]
-    fn each<'a>(self: Pin<&'a mut Self>, _: &mut dyn FnMut(Dyn<'a>)) {}
+    fn each<'a>(self: Pin<&'a mut Self>, _: &mut impl FnMut(Dyn<'a>)) {}
     fn take(self: Pin<&mut Self>, _: usize) -> Infallible {
         unreachable!("the winner is one of the cases")
     }
 }
 
-impl<H: Case, T: Cases> Cons<H, T> {
+impl<I: Cases, L: Case> Snoc<I, L> {
     #[inline(always)]
-    fn split(self: Pin<&mut Self>) -> (Pin<&mut H>, Pin<&mut T>) {
+    fn split(self: Pin<&mut Self>) -> (Pin<&mut I>, Pin<&mut L>) {
         // SAFETY: both fields are structurally pinned and never moved out.
         unsafe {
             let this = self.get_unchecked_mut();
             (
-                Pin::new_unchecked(&mut this.head),
-                Pin::new_unchecked(&mut this.tail),
+                Pin::new_unchecked(&mut this.init),
+                Pin::new_unchecked(&mut this.last),
             )
         }
     }
 }
 
-impl<H: Case, T: Cases> Cases for Cons<H, T> {
-    type Output = Either<H::Output, T::Output>;
-    const LEN: usize = 1 + T::LEN;
+impl<I: Cases, L: Case> Cases for Snoc<I, L> {
+    type Output = Either<I::Output, L::Output>;
+    const LEN: usize = I::LEN + 1;
 
     #[inline(always)]
-    fn each<'a>(self: Pin<&'a mut Self>, to: &mut dyn FnMut(Dyn<'a>)) {
-        let (head, tail) = self.split();
-        to(head);
-        tail.each(to);
+    fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>)) {
+        let (init, last) = self.split();
+        init.each(to);
+        to(last);
     }
 
     #[inline(always)]
     fn take(self: Pin<&mut Self>, index: usize) -> Self::Output {
-        let (head, tail) = self.split();
-        match index {
-            0 => Either::Left(head.take()),
-            _ => Either::Right(tail.take(index - 1)),
+        let (init, last) = self.split();
+        if index == I::LEN {
+            Either::Right(last.take())
+        } else {
+            Either::Left(init.take(index))
         }
     }
 }
@@ -129,6 +141,7 @@ fn with_table<C: Cases, R>(cases: Pin<&mut C>, f: impl FnOnce(&mut Table<'_, '_>
         0..=2 => with_table_of::<2, C, R>(cases, f),
         3..=4 => with_table_of::<4, C, R>(cases, f),
         5..=8 => with_table_of::<8, C, R>(cases, f),
+        9..=16 => with_table_of::<16, C, R>(cases, f),
         _ => with_table_of::<64, C, R>(cases, f),
     }
 }
@@ -181,11 +194,33 @@ pin_project! {
 
 impl<C: Cases> Select<C> {
     /// `biased`: look in the written order.
+    #[doc(hidden)]
     #[track_caller]
     #[inline(always)]
     pub fn new(biased: bool, cases: C) -> Self {
+        let order = if biased {
+            Order::Written
+        } else {
+            Order::Shuffled
+        };
         Select {
-            core: Core::new(biased, false, Location::caller()),
+            core: Core::new(order, false, Location::caller()),
+            cases,
+        }
+    }
+
+    /// The last case is a limit of time: it wins only if no other case does.
+    #[doc(hidden)]
+    #[track_caller]
+    #[inline(always)]
+    pub fn timed(biased: bool, cases: C) -> Self {
+        let order = if biased {
+            Order::Written
+        } else {
+            Order::LastStays
+        };
+        Select {
+            core: Core::new(order, false, Location::caller()),
             cases,
         }
     }
@@ -231,7 +266,12 @@ impl<C: Cases> SelectOr<C> {
     #[track_caller]
     #[inline(always)]
     pub fn new(biased: bool, cases: C) -> Self {
-        let core = Core::new(biased, true, Location::caller());
+        let order = if biased {
+            Order::Written
+        } else {
+            Order::Shuffled
+        };
+        let core = Core::new(order, true, Location::caller());
         SelectOr {
             select: Select { core, cases },
         }
@@ -258,4 +298,18 @@ impl<C: Cases> std::fmt::Debug for Select<C> {
             .field("core", &self.core)
             .finish()
     }
+}
+
+/// The output of an arm that has no pattern, or `_`: dropped before the body runs.
+#[doc(hidden)]
+#[inline(always)]
+pub fn ignore<T>(_: T) {}
+
+/// One entry for each arm.
+#[doc(hidden)]
+pub const fn at_most_32(arms: &[()]) {
+    assert!(
+        arms.len() <= 32,
+        "select: more than 32 arms; `SelectList` takes any number"
+    );
 }

@@ -71,11 +71,20 @@ enum Stage {
     Over,
 }
 
+/// In which order the cases are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Written,
+    Shuffled,
+    /// Shuffled but for the last one, which is a limit of time and wins only if no other case does.
+    LastStays,
+}
+
 /// The state of a select between polls.
 #[derive(Debug)]
 pub(super) struct Core {
     stage: Stage,
-    biased: bool,
+    order: Order,
     default: bool,
     since: u64,
     site: &'static Location<'static>,
@@ -84,10 +93,10 @@ pub(super) struct Core {
 
 impl Core {
     #[inline(always)]
-    pub(super) fn new(biased: bool, default: bool, site: &'static Location<'static>) -> Self {
+    pub(super) fn new(order: Order, default: bool, site: &'static Location<'static>) -> Self {
         Core {
             stage: Stage::Fresh,
-            biased,
+            order,
             default,
             since: 0,
             site,
@@ -109,7 +118,7 @@ impl Core {
     }
 
     fn start(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
-        table.shuffle(self.biased);
+        table.shuffle(self.order);
         let (won, quiet) = table.look(cx);
         if let Some(case) = won {
             return self.finish(Won::Case(case), table);
@@ -297,14 +306,20 @@ impl Core {
 struct Held(usize);
 
 impl Table<'_, '_> {
-    /// A uniform permutation (Fisher and Yates), or the written order.
+    /// A uniform permutation (Fisher and Yates, inside out), or the written order.
     #[inline(always)]
-    fn shuffle(&mut self, biased: bool) {
-        for i in 0..self.order.len() {
-            let j = if biased {
-                i
-            } else {
+    fn shuffle(&mut self, order: Order) {
+        let len = self.order.len();
+        let shuffled = match order {
+            Order::Written => 0,
+            Order::Shuffled => len,
+            Order::LastStays => len - 1,
+        };
+        for i in 0..len {
+            let j = if i < shuffled {
                 rng::below(i as u32 + 1) as usize
+            } else {
+                i
             };
             self.order[i] = self.order[j];
             self.order[j] = i as u16;
