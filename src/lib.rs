@@ -4,6 +4,7 @@
 
 pub mod chan;
 mod clock;
+pub mod diag;
 mod error;
 pub mod hook;
 #[cfg(feature = "rt")]

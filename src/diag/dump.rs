@@ -1,0 +1,277 @@
+//! The dump as a value: one look at every record.
+//!
+//! 1. No task is polled, stopped, locked or made to allocate: records are read as they are (`hook::record`).
+//! 2. A task that lives from the beginning of the look to its end is in the dump exactly once. One that begins or ends
+//!    meanwhile may be missing.
+//! 3. Each task is shown as it was at one moment, but not all of them at the same moment.
+
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::clock;
+use crate::hook::record::{Snapshot, State, WaitSnapshot};
+use crate::hook::{ArmNote, Kind, ObjId, WaitReason, object, registry};
+
+type Site = &'static Location<'static>;
+
+/// What all tasks, and all threads inside a blocking wait of this crate, did at the moment of a [`dump`].
+///
+/// Its `Display` is for people: the longest waits first, in the form of Go's goroutine dumps, and what waits alike in one
+/// paragraph if it is more than eight. With the feature `diag`, `to_json` gives it for programs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Dump {
+    /// When it was taken.
+    pub taken: SystemTime,
+    /// How long that took.
+    pub took: Duration,
+    /// The tasks and waiting threads: longest waits first, then those that can run, then those that run.
+    pub tasks: Vec<TaskInfo>,
+}
+
+/// What one task, or one thread inside a blocking wait, was doing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its tag. Of the kind [`Kind::Thread`] for a thread.
+    pub id: ObjId,
+    /// The name it was given.
+    pub name: Option<Arc<str>>,
+    /// What it was doing.
+    pub state: TaskState,
+    /// For what it waits, if it does.
+    pub wait: Option<Wait>,
+    /// Where it was spawned; `None` for threads.
+    pub spawned: Option<Site>,
+    /// The task that spawned it; `None` if that was no task.
+    pub parent: Option<ObjId>,
+    /// How long ago it was spawned, in nanoseconds.
+    pub age_ns: u64,
+    /// The type of its future; `None` for threads.
+    pub type_name: Option<&'static str>,
+    /// The number of its runtime; 0 for threads.
+    pub runtime: u32,
+    /// How often it was polled.
+    pub polls: u64,
+    /// The task that woke it last; `None` if it never was woken, or from outside of tasks.
+    pub woken_by: Option<ObjId>,
+    /// It went on to a new wait in each of several looks, so that what it waited for is left out. It is certainly not
+    /// stuck.
+    pub unstable: bool,
+}
+
+/// What a task was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// It was being polled.
+    Running,
+    /// It was in a run queue.
+    Runnable,
+    /// It waited; [`TaskInfo::wait`] says for what.
+    Waiting,
+}
+
+impl TaskState {
+    /// The state in Go's word: `running`, `runnable` or `waiting`.
+    ///
+    /// ```
+    /// assert_eq!(gochan::diag::TaskState::Running.as_str(), "running");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            TaskState::Running => "running",
+            TaskState::Runnable => "runnable",
+            TaskState::Waiting => "waiting",
+        }
+    }
+}
+
+/// A wait.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Wait {
+    /// Why.
+    pub reason: WaitReason,
+    /// How long already, in nanoseconds.
+    pub waited_ns: u64,
+    /// On what; `None` for selects, see `arms`, and for what has no object.
+    pub object: Option<Object>,
+    /// Where the operation was called; `None` for foreign futures.
+    pub site: Option<Site>,
+    /// The first four arms of a select.
+    pub arms: Vec<Arm>,
+    /// How many arms there are in all.
+    pub arm_count: usize,
+}
+
+/// One arm of a select that waits.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Arm {
+    /// What the arm waits for; for channels also the direction.
+    pub reason: WaitReason,
+    /// On what.
+    pub object: Option<Object>,
+    /// Where the arm's operation was called.
+    pub site: Site,
+}
+
+/// Something that is waited for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Object {
+    /// Its tag, which has its kind.
+    pub id: ObjId,
+    /// The name it was given.
+    pub name: Option<Arc<str>>,
+    /// Where it was made; of a task, where it was spawned.
+    pub made: Option<Site>,
+}
+
+/// Looks at every task of every runtime, and at every thread inside a blocking wait of this crate.
+///
+/// Nothing is stopped or polled for it, and nobody notices: it may be called at any time, from anywhere, also when all
+/// workers are stuck. It costs some hundred nanoseconds a task, all of them the caller's.
+///
+/// Each task is shown as it was at one moment while the dump was taken, but that moment differs from task to task: two
+/// that pass a value between them may both seem to wait, or both to run. Tasks that began or ended meanwhile may be
+/// missing; all others are there, once.
+///
+/// # Examples
+///
+/// ```
+/// gochan::run(async {
+///     let sleeper = gochan::task::Builder::new().name("sleeper");
+///     sleeper.go(gochan::sleep(std::time::Duration::from_secs(60)));
+///     gochan::yield_now().await;
+///     print!("{}", gochan::diag::dump());
+/// });
+/// ```
+pub fn dump() -> Dump {
+    let taken = SystemTime::now();
+    let begin = Instant::now();
+    let mut seen = Vec::new();
+    registry::for_each(|record| seen.extend(record.snapshot()));
+    let now = clock::ticks();
+    let births = seen.iter().filter_map(|s| Some((s.id, s.spawned?)));
+    let births: HashMap<ObjId, Site> = births.collect();
+    let mut tasks: Vec<_> = seen
+        .iter()
+        .filter_map(|seen| TaskInfo::new(seen, &births, now))
+        .collect();
+    tasks.sort_by_key(TaskInfo::rank);
+    Dump {
+        taken,
+        took: begin.elapsed(),
+        tasks,
+    }
+}
+
+impl Dump {
+    /// The task or thread with this tag.
+    ///
+    /// ```
+    /// gochan::run(async {
+    ///     let me = gochan::task::current().unwrap().id();
+    ///     let dump = gochan::diag::dump();
+    ///     assert_eq!(dump.task(me).unwrap().state.as_str(), "running");
+    /// });
+    /// ```
+    pub fn task(&self, id: ObjId) -> Option<&TaskInfo> {
+        self.tasks.iter().find(|task| task.id == id)
+    }
+}
+
+impl TaskInfo {
+    /// Whether this is a plain thread inside a blocking wait, not a task.
+    ///
+    /// ```
+    /// gochan::run(async {
+    ///     let me = gochan::task::current().unwrap().id();
+    ///     assert!(!gochan::diag::dump().task(me).unwrap().is_thread());
+    /// });
+    /// ```
+    pub fn is_thread(&self) -> bool {
+        self.id.kind() == Kind::Thread
+    }
+
+    /// `None` for a thread that is not inside a wait.
+    fn new(seen: &Snapshot, births: &HashMap<ObjId, Site>, now: u64) -> Option<TaskInfo> {
+        let state = match seen.state {
+            State::Free | State::Idle => return None,
+            State::Runnable => TaskState::Runnable,
+            State::Running => TaskState::Running,
+            State::Waiting => TaskState::Waiting,
+        };
+        let wait = seen.wait.as_ref();
+        Some(TaskInfo {
+            id: seen.id,
+            name: object::name(seen.id),
+            state,
+            wait: wait.map(|wait| Wait::new(wait, births, now)),
+            spawned: seen.spawned,
+            parent: some(seen.parent),
+            age_ns: age(seen.spawned_at, now),
+            type_name: seen.type_name,
+            runtime: seen.runtime,
+            polls: seen.polls,
+            woken_by: some(seen.woken_by),
+            unstable: seen.unstable,
+        })
+    }
+
+    /// Longest waits first.
+    fn rank(&self) -> (u8, u64, ObjId) {
+        let waited = self.wait.as_ref().map_or(0, |wait| wait.waited_ns);
+        let class = match self.state {
+            TaskState::Waiting => 0,
+            TaskState::Runnable => 1,
+            TaskState::Running => 2,
+        };
+        (class, u64::MAX - waited, self.id)
+    }
+}
+
+impl Wait {
+    fn new(seen: &WaitSnapshot, births: &HashMap<ObjId, Site>, now: u64) -> Wait {
+        let arm = |arm: &ArmNote| Arm {
+            reason: arm.reason,
+            object: Object::new(arm.object, arm.made, births),
+            site: arm.site,
+        };
+        let whole = if seen.arm_count == 0 {
+            Object::new(seen.object, seen.made, births)
+        } else {
+            None
+        };
+        Wait {
+            reason: seen.reason,
+            waited_ns: age(seen.since, now),
+            object: whole,
+            site: seen.site,
+            arms: seen.arms.iter().flatten().map(arm).collect(),
+            arm_count: seen.arm_count.into(),
+        }
+    }
+}
+
+impl Object {
+    fn new(id: ObjId, made: Option<Site>, births: &HashMap<ObjId, Site>) -> Option<Object> {
+        Some(Object {
+            id: some(id)?,
+            name: object::name(id),
+            made: made.or_else(|| births.get(&id).copied()),
+        })
+    }
+}
+
+fn some(id: ObjId) -> Option<ObjId> {
+    (!id.is_none()).then_some(id)
+}
+
+fn age(since: u64, now: u64) -> u64 {
+    clock::ticks_to_ns(now.saturating_sub(since))
+}

@@ -1,0 +1,218 @@
+//! The dump as JSON. The structures below are the format; the value's own fields may change without it.
+//!
+//! A field that is not there or `null` means "none" or "not known". New fields may come at any time; whatever changes the
+//! meaning of old ones raises [`VERSION`].
+
+use std::panic::Location;
+use std::time::UNIX_EPOCH;
+
+use serde::{Serialize, Serializer};
+
+use super::dump::{Arm, Dump, Object, TaskInfo, Wait};
+use crate::hook::ObjId;
+
+const VERSION: u32 = 1;
+
+impl Dump {
+    /// The dump as one JSON object.
+    ///
+    /// ```json
+    /// {
+    ///   "version": 1,
+    ///   "taken_unix_ns": 1790000000000000000, "took_ns": 31000,
+    ///   "tasks": [
+    ///     {
+    ///       "id": "task#18", "kind": "task", "number": 18, "name": "digest",
+    ///       "state": "waiting",
+    ///       "wait": {
+    ///         "reason": "chan receive", "class": "chan", "waited_ns": 5200000000,
+    ///         "object": {
+    ///           "id": "chan#7", "kind": "chan", "number": 7, "name": "jobs",
+    ///           "made": { "file": "src/main.rs", "line": 20, "column": 20 }
+    ///         },
+    ///         "site": { "file": "src/main.rs", "line": 44, "column": 12 },
+    ///         "arms": [], "arm_count": 0
+    ///       },
+    ///       "spawned": { "file": "src/main.rs", "line": 30, "column": 9 },
+    ///       "parent": "task#1", "age_ns": 5300000000,
+    ///       "type_name": "pipeline::digest::{{closure}}",
+    ///       "runtime": 1, "polls": 17, "woken_by": "task#4", "unstable": false
+    ///     }
+    ///   ]
+    /// }
+    /// ```
+    ///
+    /// * `state` is `running`, `runnable` or `waiting`; `wait` is there only for the last.
+    /// * `kind` of a plain thread inside a blocking wait is `thread`; it has no `spawned`, `parent` and `type_name`.
+    /// * An arm of a select is `{ "reason", "object", "site" }`; the first four are listed and all are counted.
+    /// * Times ending in `_ns` are nanoseconds.
+    /// * The order is that of [`Dump::tasks`]. New fields may be added to this version; other changes raise it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// gochan::run(async {
+    ///     let json = gochan::diag::dump().to_json();
+    ///     assert!(json.starts_with(r#"{"version":1,"#));
+    /// });
+    /// ```
+    pub fn to_json(&self) -> String {
+        // Only a map with keys that are no strings, or a failing `Serialize`, could make this fail; we have neither.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// In the format of [`Dump::to_json`].
+impl Serialize for Dump {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let since_epoch = self.taken.duration_since(UNIX_EPOCH).unwrap_or_default();
+        DumpJson {
+            version: VERSION,
+            taken_unix_ns: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
+            took_ns: u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX),
+            tasks: self.tasks.iter().map(TaskJson::from).collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+struct DumpJson<'a> {
+    version: u32,
+    taken_unix_ns: u64,
+    took_ns: u64,
+    tasks: Vec<TaskJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct TaskJson<'a> {
+    #[serde(flatten)]
+    id: IdJson,
+    name: Option<&'a str>,
+    state: &'static str,
+    wait: Option<WaitJson<'a>>,
+    spawned: Option<PlaceJson>,
+    parent: Option<String>,
+    age_ns: u64,
+    type_name: Option<&'static str>,
+    runtime: u32,
+    polls: u64,
+    woken_by: Option<String>,
+    unstable: bool,
+}
+
+#[derive(Serialize)]
+struct WaitJson<'a> {
+    reason: &'static str,
+    class: String,
+    waited_ns: u64,
+    object: Option<ObjectJson<'a>>,
+    site: Option<PlaceJson>,
+    arms: Vec<ArmJson<'a>>,
+    arm_count: usize,
+}
+
+#[derive(Serialize)]
+struct ArmJson<'a> {
+    reason: &'static str,
+    object: Option<ObjectJson<'a>>,
+    site: PlaceJson,
+}
+
+#[derive(Serialize)]
+struct ObjectJson<'a> {
+    #[serde(flatten)]
+    id: IdJson,
+    name: Option<&'a str>,
+    made: Option<PlaceJson>,
+}
+
+#[derive(Serialize)]
+struct IdJson {
+    id: String,
+    kind: &'static str,
+    number: u64,
+}
+
+#[derive(Serialize)]
+struct PlaceJson {
+    file: &'static str,
+    line: u32,
+    column: u32,
+}
+
+impl<'a> From<&'a TaskInfo> for TaskJson<'a> {
+    fn from(task: &'a TaskInfo) -> Self {
+        TaskJson {
+            id: task.id.into(),
+            name: task.name.as_deref(),
+            state: task.state.as_str(),
+            wait: task.wait.as_ref().map(WaitJson::from),
+            spawned: task.spawned.map(PlaceJson::from),
+            parent: task.parent.map(|id| id.to_string()),
+            age_ns: task.age_ns,
+            type_name: task.type_name,
+            runtime: task.runtime,
+            polls: task.polls,
+            woken_by: task.woken_by.map(|id| id.to_string()),
+            unstable: task.unstable,
+        }
+    }
+}
+
+impl<'a> From<&'a Wait> for WaitJson<'a> {
+    fn from(wait: &'a Wait) -> Self {
+        WaitJson {
+            reason: wait.reason.as_str(),
+            class: wait.reason.class().to_string(),
+            waited_ns: wait.waited_ns,
+            object: wait.object.as_ref().map(ObjectJson::from),
+            site: wait.site.map(PlaceJson::from),
+            arms: wait.arms.iter().map(ArmJson::from).collect(),
+            arm_count: wait.arm_count,
+        }
+    }
+}
+
+impl<'a> From<&'a Arm> for ArmJson<'a> {
+    fn from(arm: &'a Arm) -> Self {
+        ArmJson {
+            reason: arm.reason.as_str(),
+            object: arm.object.as_ref().map(ObjectJson::from),
+            site: arm.site.into(),
+        }
+    }
+}
+
+impl<'a> From<&'a Object> for ObjectJson<'a> {
+    fn from(object: &'a Object) -> Self {
+        ObjectJson {
+            id: object.id.into(),
+            name: object.name.as_deref(),
+            made: object.made.map(PlaceJson::from),
+        }
+    }
+}
+
+impl From<ObjId> for IdJson {
+    fn from(id: ObjId) -> Self {
+        IdJson {
+            id: id.to_string(),
+            kind: id.kind().as_str(),
+            number: id.number(),
+        }
+    }
+}
+
+impl From<&'static Location<'static>> for PlaceJson {
+    fn from(site: &'static Location<'static>) -> Self {
+        PlaceJson {
+            file: site.file(),
+            line: site.line(),
+            column: site.column(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use super::*;
+use crate::diag::TaskState;
+use crate::hook::{Kind, WaitReason};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[test]
+fn every_field_has_its_place() {
+    let site = Location::caller();
+    let place = json!({ "file": site.file(), "line": site.line(), "column": site.column() });
+    let chan = Object {
+        id: ObjId::from_raw((Kind::Chan as u64) << 56 | 7),
+        name: Some("the \"jobs\"".into()),
+        made: Some(site),
+    };
+    let wait = Wait {
+        reason: WaitReason::Select,
+        waited_ns: 5,
+        object: None,
+        site: Some(site),
+        arms: vec![Arm {
+            reason: WaitReason::ChanSend,
+            object: Some(chan),
+            site,
+        }],
+        arm_count: 9,
+    };
+    let task = TaskInfo {
+        id: ObjId::from_raw(18),
+        name: None,
+        state: TaskState::Waiting,
+        wait: Some(wait),
+        spawned: Some(site),
+        parent: Some(ObjId::from_raw(1)),
+        age_ns: u64::MAX,
+        type_name: Some("a::b"),
+        runtime: 2,
+        polls: 3,
+        woken_by: None,
+        unstable: false,
+    };
+    let dump = Dump {
+        taken: UNIX_EPOCH + Duration::from_nanos(77),
+        took: Duration::from_nanos(8),
+        tasks: vec![task],
+    };
+    let told: Value = serde_json::from_str(&dump.to_json()).unwrap();
+    let object = json!({
+        "id": "chan#7", "kind": "chan", "number": 7, "name": "the \"jobs\"", "made": place,
+    });
+    let wait = json!({
+        "reason": "select", "class": "chan", "waited_ns": 5, "object": null, "site": place,
+        "arms": [{ "reason": "chan send", "object": object, "site": place }],
+        "arm_count": 9,
+    });
+    let expected = json!({
+        "version": 1,
+        "taken_unix_ns": 77,
+        "took_ns": 8,
+        "tasks": [{
+            "id": "task#18", "kind": "task", "number": 18, "name": null,
+            "state": "waiting",
+            "wait": wait,
+            "spawned": place, "parent": "task#1", "age_ns": u64::MAX, "type_name": "a::b",
+            "runtime": 2, "polls": 3, "woken_by": null, "unstable": false,
+        }],
+    });
+    assert_eq!(told, expected);
+}

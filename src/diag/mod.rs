@@ -1,0 +1,34 @@
+//! Diagnosis: what every task is doing right now.
+//!
+//! [`dump`] answers who waits, for what, since when, where in the source, and who woke it last. The answer is a value,
+//! [`Dump`], that prints as text and, with the feature `diag`, as JSON.
+//!
+//! ```
+//! use gochan::{chan, diag, go};
+//!
+//! gochan::run(async {
+//!     let (tx, rx) = chan::<u64>(0);
+//!     let rx = rx.named("orders");
+//!     let stuck = go(async move { rx.recv().await });
+//!     gochan::yield_now().await;
+//!
+//!     let dump = diag::dump();
+//!     let task = dump.task(stuck.id()).unwrap();
+//!     let wait = task.wait.as_ref().unwrap();
+//!     assert_eq!(wait.reason.as_str(), "chan receive");
+//!     assert_eq!(wait.object.as_ref().unwrap().name.as_deref(), Some("orders"));
+//!     assert!(dump.to_string().contains(r#"on chan#"#));
+//!
+//!     tx.send(1).await.unwrap();
+//!     assert_eq!(stuck.await.unwrap(), Ok(1));
+//! });
+//! ```
+// What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
+// `dump` reads, `text` and `json` print.
+
+mod dump;
+#[cfg(feature = "diag")]
+mod json;
+mod text;
+
+pub use self::dump::{Arm, Dump, Object, TaskInfo, TaskState, Wait, dump};

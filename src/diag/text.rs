@@ -1,0 +1,307 @@
+//! The dump as text, in the form of Go's goroutine dumps: a headline for each task, indented what is known of it.
+//!
+//! ```text
+//! task 18 "digest" [chan receive, 5.2s]:
+//!     on chan#7 "jobs", made at src/main.rs:20
+//!     waits at src/main.rs:44
+//!     spawned at src/main.rs:30 by task 1 "main", pipeline::digest::{{closure}}
+//!     last woken by task 4, 17 polls
+//! ```
+//!
+//! Everything is named as `kind#number "name"` and `file:line`, so that one search finds it in all outputs. Tasks that
+//! wait alike (same reason, object's place, await place) share one paragraph when they are more than [`FOLD`].
+
+use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
+use std::panic::Location;
+
+use super::dump::{Arm, Dump, Object, TaskInfo, TaskState, Wait};
+use crate::hook::{Kind, ObjId, WaitReason, object};
+
+/// More than this many alike are folded.
+const FOLD: usize = 8;
+
+type Place = Option<(&'static str, u32, u32)>;
+/// What tasks that wait alike have in common.
+type Alike = (WaitReason, Place, Place);
+
+impl Display for Dump {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        headline(self, f)?;
+        let mut groups: HashMap<Alike, Vec<&TaskInfo>> = HashMap::new();
+        for task in &self.tasks {
+            if let Some(wait) = &task.wait {
+                groups.entry(alike(wait)).or_default().push(task);
+            }
+        }
+        for task in &self.tasks {
+            // The group is told at its longest wait, which comes first.
+            let group = task.wait.as_ref().and_then(|wait| groups.get(&alike(wait)));
+            match group {
+                Some(group) if group.len() > FOLD => {
+                    if group[0].id == task.id {
+                        folded(group, f)?;
+                    }
+                }
+                _ => write!(f, "\n{task}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn headline(dump: &Dump, f: &mut Formatter<'_>) -> fmt::Result {
+    let count = |state| {
+        let tasks = dump.tasks.iter().filter(|task| !task.is_thread());
+        tasks.filter(|task| task.state == state).count()
+    };
+    let threads = dump.tasks.iter().filter(|task| task.is_thread()).count();
+    writeln!(
+        f,
+        "gochan dump: {} ({} waiting, {} runnable, {} running), {} in blocking waits; taken in {}",
+        Count(dump.tasks.len() - threads, "task"),
+        count(TaskState::Waiting),
+        count(TaskState::Runnable),
+        count(TaskState::Running),
+        Count(threads, "thread"),
+        Time(u64::try_from(dump.took.as_nanos()).unwrap_or(u64::MAX)),
+    )
+}
+
+fn alike(wait: &Wait) -> Alike {
+    let place = |site: Option<&'static Location<'static>>| -> Place {
+        site.map(|site| (site.file(), site.line(), site.column()))
+    };
+    let first = wait.arms.first().and_then(|arm| arm.object.as_ref());
+    let object = wait.object.as_ref().or(first);
+    (
+        wait.reason,
+        place(object.and_then(|object| object.made)),
+        place(wait.site),
+    )
+}
+
+/// The paragraph of one task or thread, as in the whole dump.
+impl Display for TaskInfo {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}", Who(self.id, self.name.as_deref()), word(self))?;
+        if let Some(wait) = &self.wait {
+            write!(f, ", {}", Time(wait.waited_ns))?;
+        }
+        let mark = if self.is_thread() {
+            ", blocked thread"
+        } else {
+            ""
+        };
+        writeln!(f, "{mark}]:")?;
+        if let Some(wait) = &self.wait {
+            told(wait, f)?;
+        }
+        spawned(self, f)?;
+        history(self, f)
+    }
+}
+
+/// What stands in the brackets: as in Go the reason of the wait, else the state.
+fn word(task: &TaskInfo) -> &'static str {
+    let reason = task.wait.as_ref().map(|wait| wait.reason.as_str());
+    reason.unwrap_or(task.state.as_str())
+}
+
+fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
+    if let Some(object) = &wait.object {
+        writeln!(f, "\ton {object}")?;
+    }
+    // A join knows of no place but the one where the task was spawned.
+    let made = wait.object.as_ref().and_then(|object| object.made);
+    if let Some(site) = wait.site.filter(|site| Some(*site) != made) {
+        writeln!(f, "\twaits at {}", At(site))?;
+    }
+    for arm in &wait.arms {
+        writeln!(f, "\t\t{arm}")?;
+    }
+    match wait.arm_count.saturating_sub(wait.arms.len()) {
+        0 => Ok(()),
+        more => writeln!(f, "\t\tand {more} more"),
+    }
+}
+
+fn spawned(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
+    let Some(site) = task.spawned else {
+        return Ok(());
+    };
+    write!(f, "\tspawned at {}", At(site))?;
+    if let Some(parent) = task.parent {
+        write!(f, " by {}", Who(parent, object::name(parent).as_deref()))?;
+    }
+    write!(f, ", {} ago", Time(task.age_ns))?;
+    match task.type_name {
+        Some(name) => writeln!(f, ", {name}"),
+        None => writeln!(f),
+    }
+}
+
+fn history(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "\t")?;
+    if let Some(by) = task.woken_by {
+        let name = object::name(by);
+        write!(f, "last woken by {}, ", Who(by, name.as_deref()))?;
+    }
+    let unstable = if task.unstable {
+        ", waits anew all the time"
+    } else {
+        ""
+    };
+    writeln!(f, "{}{unstable}", Count(task.polls as usize, "poll"))
+}
+
+/// One paragraph for many that wait alike.
+fn folded(group: &[&TaskInfo], f: &mut Formatter<'_>) -> fmt::Result {
+    let waits = || group.iter().filter_map(|task| task.wait.as_ref());
+    let (Some(longest), Some(shortest)) = (waits().next(), waits().next_back()) else {
+        return Ok(());
+    };
+    let threads = group.iter().filter(|task| task.is_thread()).count();
+    let what = match threads {
+        0 => "task",
+        n if n == group.len() => "blocked thread",
+        _ => "task or blocked thread",
+    };
+    let range = (Time(longest.waited_ns), Time(shortest.waited_ns));
+    let reason = longest.reason;
+    let many = Count(group.len(), what);
+    writeln!(f, "\n{many} [{reason}, {} to {}]:", range.0, range.1)?;
+    common_objects(waits(), f)?;
+    if let Some(site) = longest.site {
+        writeln!(f, "\twait at {}", At(site))?;
+    }
+    if let Some(site) = group[0].spawned
+        && group.iter().all(|task| task.spawned == Some(site))
+    {
+        writeln!(f, "\tspawned at {}", At(site))?;
+    }
+    write!(f, "\tthe longest waiting:")?;
+    for task in group.iter().take(FOLD) {
+        write!(f, " {}", Who(task.id, None))?;
+    }
+    writeln!(f, ", and {} more", group.len() - FOLD)
+}
+
+/// What all of them wait on: one object, or many that were made in one place.
+fn common_objects<'a>(
+    waits: impl Iterator<Item = &'a Wait> + Clone,
+    f: &mut Formatter<'_>,
+) -> fmt::Result {
+    let mut ids: Vec<_> = waits
+        .clone()
+        .filter_map(|wait| Some(wait.object.as_ref()?.id))
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let Some(object) = waits.clone().find_map(|wait| wait.object.as_ref()) else {
+        return match waits.clone().next() {
+            Some(wait) => wait
+                .arms
+                .iter()
+                .try_for_each(|arm| writeln!(f, "\t\t{} at {}", arm.reason, At(arm.site))),
+            None => Ok(()),
+        };
+    };
+    match (ids.len(), object.made) {
+        (1, _) => writeln!(f, "\ton {object}"),
+        (n, Some(made)) => writeln!(f, "\ton {n} {}s made at {}", object.id.kind(), At(made)),
+        (n, None) => writeln!(f, "\ton {n} {}s", object.id.kind()),
+    }
+}
+
+impl Display for Arm {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        match &self.object {
+            Some(object) => write!(f, " at {} on {object}", At(self.site)),
+            // An arm of a channel that there is not has no place either.
+            None if self.reason == WaitReason::ChanRecvNil => Ok(()),
+            None => write!(f, " at {}", At(self.site)),
+        }
+    }
+}
+
+impl Display for Object {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Who(self.id, self.name.as_deref()))?;
+        match self.made {
+            Some(site) if self.id.kind() == Kind::Task => write!(f, ", spawned at {}", At(site)),
+            Some(site) => write!(f, ", made at {}", At(site)),
+            None => Ok(()),
+        }
+    }
+}
+
+// === small words ===
+
+/// `task 18 "digest"`, `chan#7 "jobs"`.
+struct Who<'a>(ObjId, Option<&'a str>);
+
+impl Display for Who<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Who(id, name) = self;
+        match id.kind() {
+            kind @ (Kind::Task | Kind::Thread) => write!(f, "{kind} {}", id.number())?,
+            _ => write!(f, "{id}")?,
+        }
+        match name {
+            Some(name) => write!(f, " {name:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct At(&'static Location<'static>);
+
+impl Display for At {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.file(), self.0.line())
+    }
+}
+
+struct Count(usize, &'static str);
+
+impl Display for Count {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let s = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{s}", self.0, self.1)
+    }
+}
+
+/// Nanoseconds in two or three figures: `812ns`, `3.4µs`, `12ms`, `5.2s`, `3m20s`, `2h05m`, `3d04h`.
+struct Time(u64);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        const SECOND: u64 = 1_000_000_000;
+        const MINUTE: u64 = 60 * SECOND;
+        const HOUR: u64 = 60 * MINUTE;
+        const DAY: u64 = 24 * HOUR;
+        let ns = self.0;
+        let decimal = |f: &mut Formatter<'_>, unit: u64, name| {
+            // Cut, not rounded: a wait of 59.99s is not one of 60.0s.
+            let tenths = ns / (unit / 10);
+            match tenths {
+                ..100 => write!(f, "{}.{}{name}", tenths / 10, tenths % 10),
+                _ => write!(f, "{}{name}", tenths / 10),
+            }
+        };
+        match ns {
+            ..1_000 => write!(f, "{ns}ns"),
+            ..1_000_000 => decimal(f, 1_000, "µs"),
+            ..SECOND => decimal(f, 1_000_000, "ms"),
+            ..MINUTE => decimal(f, SECOND, "s"),
+            ..HOUR => write!(f, "{}m{:02}s", ns / MINUTE, ns % MINUTE / SECOND),
+            ..DAY => write!(f, "{}h{:02}m", ns / HOUR, ns % HOUR / MINUTE),
+            _ => write!(f, "{}d{:02}h", ns / DAY, ns % DAY / HOUR),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

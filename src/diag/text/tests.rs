@@ -1,0 +1,246 @@
+use super::*;
+use std::time::{Duration, SystemTime};
+
+fn time(ns: u64) -> String {
+    Time(ns).to_string()
+}
+
+#[test]
+fn times_have_two_or_three_figures() {
+    let told: Vec<_> = [
+        0,
+        999,
+        1_000,
+        3_456,
+        12_345,
+        999_999,
+        1_000_000,
+        59_999_999_999,
+        60_000_000_000,
+        200_000_000_000,
+        7_500_000_000_000,
+        273_600_000_000_000,
+    ]
+    .map(time)
+    .into();
+    let expected = [
+        "0ns", "999ns", "1.0µs", "3.4µs", "12µs", "999µs", "1.0ms", "59s", "1m00s", "3m20s",
+        "2h05m", "3d04h",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(time(u64::MAX), "213503d23h");
+}
+
+/// The place of this line, by another name of the file.
+#[track_caller]
+fn here() -> &'static Location<'static> {
+    Location::caller()
+}
+
+fn id(kind: Kind, number: u64) -> ObjId {
+    ObjId::from_raw((kind as u64) << 56 | number)
+}
+
+fn task(number: u64) -> TaskInfo {
+    TaskInfo {
+        id: id(Kind::Task, number),
+        name: None,
+        state: TaskState::Running,
+        wait: None,
+        spawned: Some(here()),
+        parent: None,
+        age_ns: 61_000_000_000,
+        type_name: None,
+        runtime: 1,
+        polls: 1,
+        woken_by: None,
+        unstable: false,
+    }
+}
+
+fn object(kind: Kind, number: u64, name: Option<&str>) -> Object {
+    Object {
+        id: id(kind, number),
+        name: name.map(Into::into),
+        made: Some(here()),
+    }
+}
+
+fn waiting(reason: WaitReason, waited_ns: u64, object: Option<Object>) -> Wait {
+    Wait {
+        reason,
+        waited_ns,
+        object,
+        site: Some(here()),
+        arms: Vec::new(),
+        arm_count: 0,
+    }
+}
+
+/// The text with this file's name left out, and each line's number.
+fn plain(text: impl Display) -> String {
+    let mut plain = text.to_string().replace(file!(), "F");
+    while let Some(at) = plain.find("F:") {
+        let digits = plain[at + 2..].chars().take_while(char::is_ascii_digit);
+        let end = at + 2 + digits.count();
+        plain.replace_range(at..end, "PLACE");
+    }
+    plain
+}
+
+#[test]
+fn a_task_that_waits() {
+    let task = TaskInfo {
+        name: Some("digest".into()),
+        state: TaskState::Waiting,
+        wait: Some(waiting(
+            WaitReason::ChanRecv,
+            5_230_000_000,
+            Some(object(Kind::Chan, 7, Some("jobs"))),
+        )),
+        parent: Some(id(Kind::Task, 1)),
+        type_name: Some("pipeline::digest::{{closure}}"),
+        woken_by: Some(id(Kind::Task, 4)),
+        polls: 17,
+        ..task(18)
+    };
+    let expected = "\
+task 18 \"digest\" [chan receive, 5.2s]:
+\ton chan#7 \"jobs\", made at PLACE
+\twaits at PLACE
+\tspawned at PLACE by task 1, 1m01s ago, pipeline::digest::{{closure}}
+\tlast woken by task 4, 17 polls
+";
+    assert_eq!(plain(task), expected);
+}
+
+#[test]
+fn a_select_lists_its_arms() {
+    let arm = |reason, object| Arm {
+        reason,
+        object,
+        site: here(),
+    };
+    let wait = Wait {
+        arms: vec![
+            arm(
+                WaitReason::ChanRecv,
+                Some(object(Kind::Chan, 7, Some("jobs"))),
+            ),
+            arm(WaitReason::Foreign, None),
+            arm(WaitReason::ChanRecvNil, None),
+            arm(WaitReason::Sleep, Some(object(Kind::Timer, 9, None))),
+        ],
+        arm_count: 6,
+        ..waiting(WaitReason::Select, 1_500_000, None)
+    };
+    let task = TaskInfo {
+        state: TaskState::Waiting,
+        wait: Some(wait),
+        ..task(2)
+    };
+    let expected = "\
+task 2 [select, 1.5ms]:
+\twaits at PLACE
+\t\tchan receive at PLACE on chan#7 \"jobs\", made at PLACE
+\t\tforeign at PLACE
+\t\tchan receive (nil chan)
+\t\tsleep at PLACE on timer#9, made at PLACE
+\t\tand 2 more
+\tspawned at PLACE, 1m01s ago
+\t1 poll
+";
+    assert_eq!(plain(task), expected);
+}
+
+#[test]
+fn threads_and_joins_and_the_restless() {
+    let joined = object(Kind::Task, 5, Some("worker"));
+    let place = joined.made;
+    let thread = TaskInfo {
+        id: id(Kind::Thread, 1),
+        name: Some("main".into()),
+        state: TaskState::Waiting,
+        wait: Some(Wait {
+            site: place,
+            ..waiting(WaitReason::Join, 900, Some(joined))
+        }),
+        spawned: None,
+        polls: 2,
+        ..task(0)
+    };
+    let expected = "\
+thread 1 \"main\" [join, 900ns, blocked thread]:
+\ton task 5 \"worker\", spawned at PLACE
+\t2 polls
+";
+    assert_eq!(plain(thread), expected);
+
+    let restless = TaskInfo {
+        unstable: true,
+        ..task(3)
+    };
+    assert!(plain(restless).contains("1 poll, waits anew all the time\n"));
+}
+
+fn dump(tasks: Vec<TaskInfo>) -> Dump {
+    Dump {
+        taken: SystemTime::UNIX_EPOCH,
+        took: Duration::from_micros(12),
+        tasks,
+    }
+}
+
+#[test]
+fn more_than_eight_alike_are_folded() {
+    let wait = waiting(WaitReason::ChanSend, 0, None);
+    let spawned = Some(here());
+    let chan = object(Kind::Chan, 3, None);
+    let alike = |n: u64| TaskInfo {
+        spawned,
+        state: TaskState::Waiting,
+        wait: Some(Wait {
+            waited_ns: 1_000 * (100 - n),
+            object: Some(Object {
+                id: id(Kind::Chan, 3 + n % 2),
+                ..chan.clone()
+            }),
+            ..wait.clone()
+        }),
+        ..task(10 + n)
+    };
+    let eight: Vec<_> = (0..8).map(alike).collect();
+    assert_eq!(plain(dump(eight)).matches("[chan send").count(), 8);
+
+    let mut nine: Vec<_> = (0..9).map(alike).collect();
+    nine.push(task(1));
+    let expected = "\
+gochan dump: 10 tasks (9 waiting, 0 runnable, 1 running), 0 threads in blocking waits; taken in 12µs
+
+9 tasks [chan send, 100µs to 92µs]:
+\ton 2 chans made at PLACE
+\twait at PLACE
+\tspawned at PLACE
+\tthe longest waiting: task 10 task 11 task 12 task 13 task 14 task 15 task 16 task 17, and 1 more
+
+task 1 [running]:
+\tspawned at PLACE, 1m01s ago
+\t1 poll
+";
+    assert_eq!(plain(dump(nine)), expected);
+}
+
+#[test]
+fn those_that_wait_elsewhere_are_not_folded() {
+    let other = |n: u64| TaskInfo {
+        state: TaskState::Waiting,
+        // A place of its own each: the column counts.
+        wait: Some(Wait {
+            site: Some([here(), here()][n as usize % 2]),
+            ..waiting(WaitReason::ChanRecv, 1_000, None)
+        }),
+        ..task(n)
+    };
+    let text = plain(dump((1..=12).map(other).collect()));
+    assert_eq!(text.matches("[chan receive").count(), 12);
+}
