@@ -326,3 +326,6 @@ impl Parker {
         self.is_woken() && self.woken.swap(false, Acquire)
     }
 }
+
+#[cfg(test)]
+mod tests;

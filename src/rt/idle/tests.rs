@@ -1,0 +1,179 @@
+//! Models of sleeping and waking: work that was posted is found, or the model deadlocks with everybody asleep.
+
+use super::*;
+use crate::shim::{AtomicUsize, model, thread, yield_now};
+
+/// A runtime without tasks: work is a number, as `Inject` and the rings show it to whoever looks.
+struct House {
+    idle: Idle,
+    work: AtomicUsize,
+    done: AtomicUsize,
+    closing: AtomicBool,
+}
+
+impl House {
+    fn new(workers: usize) -> Arc<House> {
+        Arc::new(House {
+            idle: Idle::new(workers),
+            work: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    fn post(&self) {
+        self.work.fetch_add(1, Relaxed);
+        self.idle.wake_one();
+    }
+
+    fn take(&self) -> bool {
+        let less = |work: usize| work.checked_sub(1);
+        self.work.fetch_update(Relaxed, Relaxed, less).is_ok()
+    }
+
+    fn has_work(&self) -> bool {
+        self.work.load(Relaxed) > 0
+    }
+
+    /// The worker's loop, as in `Worker::run`, until so much work is done in all.
+    fn work_until(&self, slot: usize, enough: usize) {
+        let parker = Parker::new();
+        let mut searching = false;
+        while !self.closing.load(Relaxed) {
+            if self.take() {
+                if searching {
+                    searching = false;
+                    if self.idle.end_search() && self.has_work() {
+                        self.idle.wake_one();
+                    }
+                }
+                if self.done.fetch_add(1, AcqRel) + 1 == enough {
+                    self.closing.store(true, SeqCst);
+                    self.idle.wake_all();
+                }
+                continue;
+            }
+            if !searching && self.idle.start_search() {
+                searching = true;
+                continue;
+            }
+            self.idle.sleep(slot, &parker, searching);
+            searching = true;
+            loop {
+                let stir = self.closing.load(SeqCst) || self.has_work();
+                if stir && self.idle.leave(slot) {
+                    break;
+                }
+                if parker.park(None) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn loom_one_worker_sleeps_v_post() {
+    model(|| {
+        let house = House::new(1);
+        let worker = Arc::clone(&house);
+        let working = thread::spawn(move || worker.work_until(0, 1));
+        house.post();
+        working.join().unwrap();
+        assert_eq!(house.done.load(SeqCst), 1);
+    });
+}
+
+#[test]
+fn loom_one_worker_sleeps_v_two_posts() {
+    model(|| {
+        let house = House::new(1);
+        let worker = Arc::clone(&house);
+        let working = thread::spawn(move || worker.work_until(0, 2));
+        house.post();
+        house.post();
+        working.join().unwrap();
+        assert_eq!(house.done.load(SeqCst), 2);
+    });
+}
+
+/// The first may stop searching with the first piece of work in hand, just as the second piece is posted and nobody is
+/// woken for it because somebody searches.
+#[test]
+fn loom_two_workers_v_post() {
+    model(|| {
+        let house = House::new(2);
+        let workers: Vec<_> = (0..2)
+            .map(|slot| {
+                let house = Arc::clone(&house);
+                thread::spawn(move || house.work_until(slot, 1))
+            })
+            .collect();
+        house.post();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(house.done.load(SeqCst), 1);
+    });
+}
+
+/// One worker stays in its task until another one has done the second piece: somebody must be awake for that.
+#[test]
+fn loom_the_last_searcher_wakes_another() {
+    model(|| {
+        let house = House::new(2);
+        assert!(house.idle.start_search());
+        let busy = Arc::clone(&house);
+        let stuck = thread::spawn(move || {
+            // It searches, finds one piece, and is in a poll for as long as the other is not done.
+            while !busy.take() {
+                yield_now();
+            }
+            if busy.idle.end_search() && busy.has_work() {
+                busy.idle.wake_one();
+            }
+            while busy.done.load(SeqCst) == 0 {
+                yield_now();
+            }
+        });
+        let other = Arc::clone(&house);
+        let working = thread::spawn(move || other.work_until(1, 1));
+        house.post();
+        house.post();
+        stuck.join().unwrap();
+        working.join().unwrap();
+    });
+}
+
+#[test]
+fn the_keeper_is_woken_last_and_has_an_heir() {
+    let idle = Idle::new(3);
+    let parkers: Vec<_> = (0..3).map(|_| Parker::new()).collect();
+    for (slot, parker) in parkers.iter().enumerate() {
+        idle.sleep(slot, parker, false);
+    }
+    assert!(idle.is_keeper(0));
+    assert!(!idle.somebody_is_awake());
+    idle.wake_one();
+    assert!(parkers[2].take_woken(), "the last that went to sleep");
+    idle.wake_one();
+    assert!(!parkers[1].take_woken(), "one searches already");
+    assert!(idle.end_search());
+    assert!(idle.leave(0), "nobody has taken it out");
+    assert!(idle.is_keeper(1), "the one that still sleeps");
+    assert!(!idle.leave(0));
+    assert!(idle.end_search());
+    idle.wake_one();
+    assert!(parkers[1].take_woken());
+    assert!(!idle.is_keeper(1));
+}
+
+#[test]
+fn half_of_the_awake_may_search() {
+    let idle = Idle::new(4);
+    assert!(idle.start_search());
+    assert!(idle.start_search());
+    assert!(!idle.start_search());
+    assert!(!idle.end_search());
+    assert!(idle.end_search());
+}
