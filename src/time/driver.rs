@@ -16,7 +16,7 @@
 //! comes before the driver's; a `Fire` runs with neither.
 
 use super::heap::{Heap, Key};
-use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::SeqCst};
+use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed};
 use crate::wait::waiter::Slot;
 use crate::wait::wakes::Wakes;
 use std::fmt;
@@ -111,10 +111,11 @@ impl Driver {
 
     /// The earliest deadline: one load.
     ///
-    /// ORDERING: SeqCst, and so is the store in `publish`. A parker that has announced itself (SeqCst) before it calls
-    /// this sees the new deadline, or the registrar's `unpark`, which comes after its store, sees the announcement.
+    /// ORDERING: Relaxed, and so is the store in `publish`: it publishes nothing but itself. That no new deadline is missed
+    /// is up to those who park: announce it, fence (SeqCst), ask here; and in `unpark`, which comes after the store:
+    /// fence (SeqCst), look who has announced it. One of the two sees the other.
     pub(crate) fn next(&self) -> Option<Instant> {
-        match self.earliest.load(SeqCst) {
+        match self.earliest.load(Relaxed) {
             NEVER => None,
             tick => Some(self.moment(tick)),
         }
@@ -123,7 +124,7 @@ impl Driver {
     /// Fires every timer that is due at `now` and was there at the call; returns the deadline that is then the earliest.
     pub(crate) fn fire_due(&self, now: Instant) -> Option<Instant> {
         let tick = self.tick(now);
-        if self.earliest.load(SeqCst) <= tick {
+        if self.earliest.load(Relaxed) <= tick {
             self.fire_all(now, tick);
         }
         self.next()
@@ -173,9 +174,9 @@ impl Driver {
     fn publish(&self, state: &MutexGuard<'_, State>) -> bool {
         let first = state.heap.first().unwrap_or(NEVER);
         // Only holders of the lock store: nobody comes in between.
-        let before = self.earliest.load(SeqCst);
+        let before = self.earliest.load(Relaxed);
         if first != before {
-            self.earliest.store(first, SeqCst);
+            self.earliest.store(first, Relaxed);
         }
         first < before
     }
@@ -365,5 +366,7 @@ impl Driver {
     }
 }
 
+#[cfg(all(test, gochan_loom))]
+mod loom;
 #[cfg(test)]
 pub(super) mod tests;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::time::current;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
 use std::task::Wake;
 
 impl Driver {
@@ -37,7 +37,7 @@ impl Driver {
         self.state.lock().heap.len()
     }
 
-    fn at(&self, ms: u64) -> Instant {
+    pub(super) fn at(&self, ms: u64) -> Instant {
         self.epoch + Duration::from_millis(ms)
     }
 }
@@ -79,7 +79,7 @@ fn wake(waker: &Waker) -> Action {
     })
 }
 
-fn entry(driver: &Arc<Driver>, ms: u64, waker: &Waker) -> Entry {
+pub(super) fn entry(driver: &Arc<Driver>, ms: u64, waker: &Waker) -> Entry {
     let action = wake(waker);
     Entry::new(driver.clone(), driver.at(ms), action).unwrap_or_else(|_| panic!("shut"))
 }
@@ -243,34 +243,39 @@ fn wakers_may_come_back_to_the_driver() {
     assert_eq!(driver.timers(), 0);
 }
 
-/// Fires once per call, however often it registers itself for a time that has passed.
+/// Registers itself again each time, for a time that has passed.
 struct Again {
     driver: Arc<Driver>,
-    entries: std::sync::Mutex<Vec<Entry>>,
+    fired: AtomicUsize,
 }
 
 impl Fire for Again {
-    fn fire(self: std::sync::Arc<Self>, _: Instant, _: Instant) {
+    fn fire(self: std::sync::Arc<Self>, due: Instant, _: Instant) {
+        self.fired.fetch_add(1, Relaxed);
         let action = Action::Fire(self.clone());
-        let entry = Entry::new(self.driver.clone(), self.driver.epoch, action).ok();
-        self.entries.lock().unwrap().extend(entry);
+        let entry = Entry::new(self.driver.clone(), due, action);
+        entry.ok().into_iter().for_each(Entry::detach);
     }
 }
 
 #[test]
 fn what_comes_in_while_firing_waits_for_the_next_call() {
     let driver = Driver::new();
-    let again = std::sync::Arc::new(Again {
-        driver: driver.clone(),
-        entries: Default::default(),
-    });
-    again.clone().fire(driver.epoch, driver.epoch);
+    let many: Vec<_> = (0..3 * BATCH)
+        .map(|_| {
+            let again = std::sync::Arc::new(Again {
+                driver: driver.clone(),
+                fired: AtomicUsize::new(0),
+            });
+            again.clone().fire(driver.epoch, driver.epoch);
+            again
+        })
+        .collect();
     for n in 2..5 {
         assert_eq!(driver.fire_due(driver.at(1)), Some(driver.epoch));
-        assert_eq!(again.entries.lock().unwrap().len(), n);
+        assert!(many.iter().all(|again| again.fired.load(Relaxed) == n));
     }
-    again.entries.lock().unwrap().clear();
-    assert_eq!(driver.next(), None);
+    while driver.with(|s| s.heap.pop()).is_some() {}
 }
 
 #[test]
@@ -306,7 +311,7 @@ struct Mortal(crate::shim::AtomicBool);
 impl Fire for Mortal {
     fn fire(self: std::sync::Arc<Self>, _: Instant, _: Instant) {}
     fn is_dead(&self) -> bool {
-        self.0.load(SeqCst)
+        self.0.load(Relaxed)
     }
 }
 
@@ -324,7 +329,7 @@ fn dead_timers_do_not_pile_up() {
                 .unwrap(),
         );
         if n >= 10 {
-            mortal.0.store(true, SeqCst);
+            mortal.0.store(true, Relaxed);
         }
         most = most.max(driver.timers());
     }
