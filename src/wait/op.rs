@@ -19,6 +19,7 @@
 
 #![allow(unsafe_code)]
 
+use std::mem::MaybeUninit;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -93,7 +94,8 @@ pub(crate) struct Park<O: Op> {
     stage: Stage,
     op: O,
     since: u64,
-    waiter: Waiter,
+    /// Written when the operation parks: most never do.
+    waiter: MaybeUninit<Waiter>,
     sudog: Sudog<O::Payload>,
 }
 
@@ -104,7 +106,7 @@ impl<O: Op> Park<O> {
             stage: Stage::Fresh,
             op,
             since: 0,
-            waiter: Waiter::new(),
+            waiter: MaybeUninit::uninit(),
             sudog: Sudog::new(payload),
         }
     }
@@ -238,24 +240,38 @@ impl<O: Op> Park<O> {
     }
 
     #[inline(always)]
-    fn enqueue(&self, inner: &mut Locked<'_, O::Inner>, waker: Waker, wakes: &mut Wakes) -> Note {
+    fn enqueue(
+        &mut self,
+        inner: &mut Locked<'_, O::Inner>,
+        waker: Waker,
+        wakes: &mut Wakes,
+    ) -> Note {
         let note = note(&self.op, clock::ticks());
         self.op.before_wait(inner, wakes);
+        let waiter = self
+            .waiter
+            .write(Waiter::parked(waker, Slot::note_of(|| note)));
         // SAFETY: fresh until now, so nobody else knows waiter and sudog; both are pinned with `self`, and `leave`
-        // unlinks before they go (invariant 2). The lock of the only queue is held.
+        // unlinks before they go (invariant 2).
         unsafe {
-            self.waiter.set_slot(Some(waker), Slot::note_of(|| note));
-            self.waiter.word.start_parked();
             let sudog = Pin::new_unchecked(&self.sudog);
-            self.op.queue(inner).push(sudog, &self.waiter, 0, false);
+            self.op.queue(inner).push(sudog, waiter, 0, false);
         }
         self.op.changed(inner);
         note
     }
 
+    /// Of an operation that is parked.
+    #[inline(always)]
+    fn waiter(&self) -> &Waiter {
+        debug_assert!(self.stage == Stage::Parked);
+        // SAFETY: written by `enqueue` before the stage became Parked.
+        unsafe { self.waiter.assume_init_ref() }
+    }
+
     #[inline(always)]
     fn resume(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
-        match self.waiter.word.load() {
+        match self.waiter().word.load() {
             Seen::Done { how, .. } => Poll::Ready(self.collect(how)),
             _ => self.stay(cx),
         }
@@ -275,13 +291,13 @@ impl<O: Op> Park<O> {
         // Cloned for nothing when it is the same; a peer may be taking ours, so it cannot be compared without the lock.
         let waker = cx.waker().clone();
         let inner = self.op.object().lock();
-        if let Seen::Done { how, .. } = self.waiter.word.load() {
+        if let Seen::Done { how, .. } = self.waiter().word.load() {
             drop(inner);
             return Poll::Ready(self.collect(how));
         }
         let note = note(&self.op, self.since);
         // SAFETY: the lock of the only queue is held and the wait is not decided.
-        let old = unsafe { self.waiter.set_slot(Some(waker), Slot::note_of(|| note)) };
+        let old = unsafe { self.waiter().set_slot(Some(waker), Slot::note_of(|| note)) };
         drop(inner);
         drop(old);
         current::park(&note);
@@ -296,14 +312,15 @@ impl<O: Op> Park<O> {
             if let Some(how) = this.withdraw(&mut Wakes::new(), false) {
                 return Some(this.collect(how));
             }
-            this.stage = Stage::Over;
         }
+        this.stage = Stage::Over;
         None
     }
 
     /// Leaves the queue, or finds out how the wait was decided; with `pass_on`, what was given goes to somebody else.
     fn withdraw(&mut self, wakes: &mut Wakes, pass_on: bool) -> Option<How> {
-        let mut inner = self.op.object().lock();
+        let op = self.op.clone();
+        let mut inner = op.object().lock();
         // SAFETY: pinned since it was linked (invariant 2).
         let linked = self
             .op
@@ -311,13 +328,15 @@ impl<O: Op> Park<O> {
             .unlink(unsafe { Pin::new_unchecked(&self.sudog) });
         if linked {
             self.op.changed(&mut inner);
-            // SAFETY: out of the only queue, under its lock: no peer will come.
-            let waker = unsafe { self.waiter.take_waker() };
             drop(inner);
-            drop(waker);
+            // Before the foreign drop of the waker, which may panic.
+            self.stage = Stage::Over;
+            // SAFETY: written when it parked, and out of the only queue: no peer will come. A wait that was decided has
+            // lost waker and note to the peer and needs no drop.
+            unsafe { self.waiter.assume_init_drop() };
             return None;
         }
-        let Seen::Done { how, .. } = self.waiter.word.load() else {
+        let Seen::Done { how, .. } = self.waiter().word.load() else {
             unreachable!("a single waiter that is out of its queue has been decided under its lock")
         };
         if pass_on && how == How::Given {

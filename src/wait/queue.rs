@@ -15,13 +15,14 @@
 //! 1. `head`, `tail`, `prev`, `next`, `linked` are touched only with `&mut Queue` in hand, which exists only under the
 //!    object's lock (rule R3).
 //! 2. `linked` is true exactly while the sudog is in the list.
-//! 3. `who`, `case` and `shared` are written by the owner before it links and are constant while linked.
+//! 3. The links are written when the sudog is pushed and not read before. `who`, `case` and `shared` are written by the owner before it links and are constant while linked.
 //! 4. `payload` belongs to the lock's holder while linked, to the claiming peer until DONE, to the owner otherwise.
 //! 5. A linked sudog and its waiter are alive: the owner's drop unlinks first, and pinning keeps the memory until then.
 
 #![allow(unsafe_code)]
 
 use std::marker::{PhantomData, PhantomPinned};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -32,21 +33,24 @@ use crate::hook::Note;
 use crate::shim::UnsafeCell;
 
 /// One place in one queue.
-#[derive(Debug)]
 pub(crate) struct Sudog<P> {
     node: UnsafeCell<Node<P>>,
     _pin: PhantomPinned,
 }
 
-#[derive(Debug)]
 struct Node<P> {
+    /// Written when the sudog is first linked: most operations never are, and should not pay for it.
+    links: MaybeUninit<Links<P>>,
+    payload: P,
+}
+
+struct Links<P> {
     prev: Option<NonNull<Sudog<P>>>,
     next: Option<NonNull<Sudog<P>>>,
     who: *const Waiter,
     case: u16,
     shared: bool,
     linked: bool,
-    payload: P,
 }
 
 // SAFETY: a sudog is a value of `P` and pointers whose targets are used only under the queue's lock (invariants 1, 5);
@@ -59,12 +63,7 @@ impl<P> Sudog<P> {
     #[inline(always)]
     pub(crate) fn new(payload: P) -> Self {
         let node = Node {
-            prev: None,
-            next: None,
-            who: std::ptr::null(),
-            case: 0,
-            shared: false,
-            linked: false,
+            links: MaybeUninit::uninit(),
             payload,
         };
         Sudog {
@@ -134,19 +133,19 @@ impl<P> Queue<P> {
         shared: bool,
     ) {
         let this = NonNull::from(sudog.get_ref());
+        let links = Links {
+            prev: self.tail,
+            next: None,
+            who,
+            case,
+            shared,
+            linked: true,
+        };
         // SAFETY: not linked, so the owner (our caller) is the only one with access; invariant 3 is set up here.
-        with(this, |node| unsafe {
-            debug_assert!(!(*node).linked);
-            (*node).who = who;
-            (*node).case = case;
-            (*node).shared = shared;
-            (*node).prev = self.tail;
-            (*node).next = None;
-            (*node).linked = true;
-        });
+        with(this, |node| unsafe { (*node).links.write(links) });
         match self.tail {
             // SAFETY: linked nodes are alive (invariant 5) and ours by `&mut self` (invariant 1).
-            Some(tail) => with(tail, |node| unsafe { (*node).next = Some(this) }),
+            Some(tail) => with_links(tail, |links| links.next = Some(this)),
             None => self.head = Some(this),
         }
         self.tail = Some(this);
@@ -158,7 +157,7 @@ impl<P> Queue<P> {
     pub(crate) fn unlink(&mut self, sudog: Pin<&Sudog<P>>) -> bool {
         let this = NonNull::from(sudog.get_ref());
         // SAFETY: the lock is held (`&mut self`), which guards `linked` (invariant 1).
-        let linked = with(this, |node| unsafe { (*node).linked });
+        let linked = with_links(this, |links| links.linked);
         if linked {
             self.remove(this);
         }
@@ -167,18 +166,18 @@ impl<P> Queue<P> {
 
     fn remove(&mut self, this: NonNull<Sudog<P>>) {
         // SAFETY: `this` is linked, hence alive (invariant 5), and ours by `&mut self` (invariant 1).
-        let (prev, next) = with(this, |node| unsafe {
-            (*node).linked = false;
-            ((*node).prev.take(), (*node).next.take())
+        let (prev, next) = with_links(this, |links| {
+            links.linked = false;
+            (links.prev.take(), links.next.take())
         });
         match prev {
             // SAFETY: a neighbour in the list is linked: as above.
-            Some(prev) => with(prev, |node| unsafe { (*node).next = next }),
+            Some(prev) => with_links(prev, |links| links.next = next),
             None => self.head = next,
         }
         match next {
             // SAFETY: a neighbour in the list is linked: as above.
-            Some(next) => with(next, |node| unsafe { (*node).prev = prev }),
+            Some(next) => with_links(next, |links| links.prev = prev),
             None => self.tail = prev,
         }
         self.len -= 1;
@@ -189,9 +188,9 @@ impl<P> Queue<P> {
     pub(crate) fn pop_claim_if(&mut self, wanted: impl Fn(&P) -> bool) -> Option<Claimed<'_, P>> {
         while let Some(this) = self.head {
             // SAFETY: linked, so alive and ours under the lock (invariants 1, 3, 4, 5).
-            let (who, shared, fits) = with(this, |node| unsafe {
-                ((*node).who, (*node).shared, wanted(&(*node).payload))
-            });
+            let (who, shared) = with_links(this, |links| (links.who, links.shared));
+            // SAFETY: as above.
+            let fits = with(this, |node| wanted(unsafe { &(*node).payload }));
             // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
             let who = unsafe { &*who };
             if !fits && !(shared && who.word.is_taken()) {
@@ -214,7 +213,7 @@ impl<P> Queue<P> {
         while let Some(this) = self.head {
             self.remove(this);
             // SAFETY: it was linked a moment ago and its owner cannot unlink, and so cannot leave, without our lock.
-            let (who, shared) = with(this, |node| unsafe { ((*node).who, (*node).shared) });
+            let (who, shared) = with_links(this, |links| (links.who, links.shared));
             // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
             if !shared || unsafe { (*who).word.claim() } {
                 return Some(Claimed {
@@ -231,6 +230,13 @@ impl<P> Queue<P> {
 fn with<P, R>(sudog: NonNull<Sudog<P>>, f: impl FnOnce(*mut Node<P>) -> R) -> R {
     // SAFETY: every caller in this file names why the sudog is alive; only a shared reference to the cell is made.
     unsafe { sudog.as_ref() }.node.with_mut(f)
+}
+
+/// The links of a sudog that has been linked, under its queue's lock or between claim and DONE.
+#[inline(always)]
+fn with_links<P, R>(sudog: NonNull<Sudog<P>>, f: impl FnOnce(&mut Links<P>) -> R) -> R {
+    // SAFETY: every caller names why the links are its own; `push` has written them.
+    with(sudog, |node| f(unsafe { (*node).links.assume_init_mut() }))
 }
 
 /// A place won by the holder of its queue's lock: out of the queue, not yet decided.
@@ -256,7 +262,7 @@ impl<P> Claimed<'_, P> {
     #[inline(always)]
     pub(crate) fn complete(self, how: How, wakes: &mut Wakes) {
         // SAFETY: claimed and not DONE: the sudog is alive and its fields constant (invariant 3).
-        let (who, case) = with(self.sudog, |node| unsafe { ((*node).who, (*node).case) });
+        let (who, case) = with_links(self.sudog, |links| (links.who, links.case));
         // SAFETY: the waiter lives until DONE is stored; that store is the last touch (rule R2).
         let who = unsafe { &*who };
         // SAFETY: the slot is the claimer's until DONE.

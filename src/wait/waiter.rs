@@ -147,6 +147,19 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// A waiter that is about to be queued, once.
+    #[inline(always)]
+    pub(crate) fn parked(waker: Waker, note: Option<Box<Note>>) -> Self {
+        let slot = UnsafeCell::new(Slot {
+            waker: Some(waker),
+            note,
+        });
+        Waiter {
+            word: Word(AtomicU32::new(PARKED)),
+            slot,
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Waiter {
