@@ -1,3 +1,5 @@
+//! The clock against `Instant`. Being switched out spoils single tries only, so the best of a few counts.
+
 use super::*;
 
 fn wait_out(d: Duration) {
@@ -10,7 +12,6 @@ fn wait_out(d: Duration) {
 #[test]
 fn a_difference_of_ticks_is_the_time_that_passed() {
     ticks_to_ns(1);
-    // Being switched out between the two clocks' readings only ever spoils single tries.
     let off = (0..10)
         .map(|_| {
             let from = (ticks(), Instant::now());
@@ -47,7 +48,6 @@ fn overlong_and_negative_times_saturate() {
 
 #[test]
 fn an_instant_stands_where_its_tick_was_taken() {
-    // As above: a switch in the middle spoils single tries.
     let off = (0..10)
         .map(|_| {
             let (tick, at) = (ticks(), Instant::now());

@@ -43,6 +43,8 @@ struct Slot {
     current: Cell<Current>,
     budget: Cell<u32>,
     yielded: Cell<bool>,
+    /// The raw id of the task that is ending here.
+    ended: Cell<u64>,
 }
 
 thread_local! {
@@ -51,6 +53,7 @@ thread_local! {
             current: Cell::new(Current::NOBODY),
             budget: Cell::new(UNLIMITED),
             yielded: Cell::new(false),
+            ended: Cell::new(0),
         }
     };
 }
@@ -103,27 +106,26 @@ impl Entered {
         }
         yielded
     }
+
+    /// The task has ended, and may lose its record and its memory before the guard goes: its waker is nobody's own any
+    /// more, but what still happens, such as waking who waited for its end, happens in its name.
+    pub(crate) fn exit(&self) {
+        SLOT.with(|slot| {
+            slot.ended.set(task_id());
+            slot.current.set(Current::NOBODY);
+        });
+    }
 }
 
 impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
         SLOT.with(|slot| {
+            slot.ended.set(0);
             slot.current.set(self.outer);
             slot.yielded.set(self.yielded);
         });
     }
-}
-
-/// The task that runs here has ended and gives its record back: what still happens until its guard is dropped happens
-/// in nobody's name. Its waker is still its own.
-#[inline]
-pub(crate) fn exit() {
-    SLOT.with(|slot| {
-        let record = None;
-        let current = slot.current.get();
-        slot.current.set(Current { record, ..current });
-    });
 }
 
 /// Whether the task whose waker has this data is being polled here.
@@ -178,10 +180,13 @@ pub(crate) fn yield_park(waker: &Waker) {
     }
 }
 
-/// The task that runs here, or the thread if it is inside a `.wait()`; [`ObjId::NONE`] for anybody else.
+/// The task that runs or ends here, or the thread if it is inside a `.wait()`; [`ObjId::NONE`] for anybody else.
 #[inline]
 pub(crate) fn id() -> ObjId {
-    record().map_or(ObjId::NONE, Record::id)
+    SLOT.with(|slot| match slot.current.get().record {
+        Some(record) => record.id(),
+        None => ObjId::from_raw(slot.ended.get()),
+    })
 }
 
 /// [`id`] as the bare number that a [`Note`] carries: 0 outside of tasks and waits.

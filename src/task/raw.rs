@@ -417,8 +417,9 @@ fn finish(task: Ptr, scope: Entered, polled: Polled) {
     if !output {
         drop_output(header, task);
     }
-    // Before the cell may go: its address may soon be another task's, which is not the one that runs here.
-    drop(scope);
+    // Before the cell may go: its address may soon be another task's, which is not the one that runs here. The joiner is
+    // still woken in this task's name.
+    scope.exit();
     registry::release(header.record);
     // SAFETY: ACTIVE, and not DONE before the change below.
     unsafe { (header.vtable.finished)(task) };

@@ -1,3 +1,5 @@
+//! The format, field by field.
+
 use super::*;
 use crate::diag::TaskState;
 use crate::hook::{Kind, WaitReason};

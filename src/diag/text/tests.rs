@@ -1,3 +1,5 @@
+//! The text, paragraph by paragraph, of dumps made by hand.
+
 use super::*;
 use std::time::{Duration, SystemTime};
 

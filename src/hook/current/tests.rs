@@ -1,3 +1,5 @@
+//! Who runs here, without an executor: polls begin and end by hand.
+
 use super::*;
 use crate::hook::WaitReason;
 use std::panic::Location;
@@ -116,15 +118,16 @@ fn giving_way_with_a_foreign_waker_wakes_it() {
 }
 
 #[test]
-fn a_task_that_has_ended_is_nobody_but_keeps_its_waker() {
+fn a_task_that_has_ended_acts_in_its_name_until_its_guard_goes() {
     let (waker, record) = (waker(), task());
+    let ended = record.id();
     let entered = poll(&waker, record);
-    exit();
+    entered.exit();
     registry::release(record);
-    assert_eq!(task_id(), 0);
-    assert!(is_own_waker(&waker));
+    assert_eq!(id(), ended);
+    assert!(!is_own_waker(&waker) && !is_polling(waker.data()));
     drop(entered);
-    assert!(!is_own_waker(&waker));
+    assert_eq!(task_id(), 0);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! The record on the real machine: what a reader sees of a life, alone and against a writer. Its models are in `hook/model.rs`.
+
 use super::*;
 use crate::hook::object::Kind;
 use std::mem::{align_of, offset_of, size_of};

@@ -1,3 +1,5 @@
+//! Places are found, given back, and never given to two.
+
 use super::*;
 use crate::hook::object::{Kind, ObjId};
 use crate::hook::record::Birth;

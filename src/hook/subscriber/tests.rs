@@ -240,6 +240,7 @@ fn a_wait_is_timed() {
     let subscription = subscribe(Arc::clone(&time));
     let note = note(ObjId::NONE);
     let begin = std::time::Instant::now();
+    // sleep: it is what is measured
     std::thread::sleep(std::time::Duration::from_millis(3));
     hook::ready(&note);
     let most = begin.elapsed().as_nanos() as u64 + 1_000_000;
