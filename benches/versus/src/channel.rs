@@ -4,8 +4,10 @@
 //! 2. What a peer cannot do it does not implement: no second receiver, no `ManyReceivers`. A peer whose receive
 //!    future may lose a message when dropped is not `Selectable`.
 
+mod gochan;
 mod peers;
 
+pub use self::gochan::Gochan;
 pub use self::peers::*;
 
 use pin_project_lite::pin_project;

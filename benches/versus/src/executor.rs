@@ -4,9 +4,11 @@
 //!    different machines in most executors.
 //! 2. An executor is started once in a process and never shut down: what is left parked dies with the process.
 
+mod gochan;
 mod smol;
 mod tokio;
 
+pub use self::gochan::Gochan;
 pub use self::smol::Smol;
 pub use self::tokio::{Tokio, TokioCurrent};
 
@@ -89,6 +91,10 @@ pin_project! {
 impl<J> Succeeded<J> {
     fn new(join: J) -> Self {
         Succeeded { join }
+    }
+
+    fn into_inner(self) -> J {
+        self.join
     }
 }
 

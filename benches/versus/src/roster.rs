@@ -3,7 +3,8 @@
 //! `spsc!(enter!(rows, repeated, "A01_pingpong_buf1", BOTH, pingpong(1)))` enters, for every peer of the group, the
 //! async function `pingpong::<Executor, Channel>(n, 1)`.
 //!
-//! Unlabelled peers run on tokio; `@smol` on async-executor; `tokio-ct` is tokio's current-thread runtime.
+//! gochan runs on its own runtime, unlabelled peers on tokio, `@smol` on async-executor; `tokio-ct` is tokio's
+//! current-thread runtime.
 
 /// One entry: a case for one executor and one channel.
 macro_rules! enter {
@@ -67,47 +68,47 @@ macro_rules! group {
 
 group! {
     /// Rendezvous, many to many.
-    rendezvous: "kanal" Tokio Kanal, "flume" Tokio Flume, "flume@smol" Smol Flume
+    rendezvous: "gochan" Gochan Gochan, "kanal" Tokio Kanal, "flume" Tokio Flume, "flume@smol" Smol Flume
 }
 group! {
     /// Rendezvous that a select may take part in.
-    rendezvous_select: "flume" Tokio Flume, "flume@smol" Smol Flume
+    rendezvous_select: "gochan" Gochan Gochan, "flume" Tokio Flume, "flume@smol" Smol Flume
 }
 group! {
     /// One sender, one receiver, a buffer.
-    spsc: "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
+    spsc: "gochan" Gochan Gochan, "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
         "async-channel" Tokio AsyncChannel, "crossfire-spsc" Tokio CrossfireSpsc,
         "crossfire-mpmc" Tokio CrossfireMpmc, "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// Many senders.
-    mpsc: "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
+    mpsc: "gochan" Gochan Gochan, "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
         "async-channel" Tokio AsyncChannel, "crossfire-mpsc" Tokio CrossfireMpsc,
         "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// Many senders and many receivers.
-    mpmc: "kanal" Tokio Kanal, "flume" Tokio Flume, "async-channel" Tokio AsyncChannel,
+    mpmc: "gochan" Gochan Gochan, "kanal" Tokio Kanal, "flume" Tokio Flume, "async-channel" Tokio AsyncChannel,
         "crossfire-mpmc" Tokio CrossfireMpmc, "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// A buffer, and a select may take part.
-    select: "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume, "async-channel" Tokio AsyncChannel,
+    selectable: "gochan" Gochan Gochan, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume, "async-channel" Tokio AsyncChannel,
         "crossfire-mpsc" Tokio CrossfireMpsc, "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// Many senders, of which 200,000 may park.
-    sending_peers: "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
+    sending_peers: "gochan" Gochan Gochan, "kanal" Tokio Kanal, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume,
         "async-channel" Tokio AsyncChannel, "crossfire-mpmc" Tokio CrossfireMpmc,
         "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// Waking an idle worker: one channel an executor, and flume.
-    wake: "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume, "async-channel@smol" Smol AsyncChannel
+    wake: "gochan" Gochan Gochan, "tokio-mpsc" Tokio TokioMpsc, "flume" Tokio Flume, "async-channel@smol" Smol AsyncChannel
 }
 group! {
     /// Executors alone.
-    executors: "tokio" Tokio, "smol" Smol
+    executors: "gochan" Gochan, "tokio" Tokio, "smol" Smol
 }
 group! {
     /// Executors where one worker is all there is.

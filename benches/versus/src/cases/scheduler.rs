@@ -2,7 +2,7 @@
 
 use super::share;
 use crate::channel::{Channel, ManySenders};
-use crate::executor::{Executor, Smol, Tokio};
+use crate::executor::{Executor, Gochan, Smol, Tokio};
 use crate::measure::{Figure, Operation, Spent, percentile};
 use crate::registry::{BOTH, ONE, Registry, TWO};
 use std::future::Future;
@@ -76,6 +76,12 @@ pub fn register(rows: &mut Registry) {
         ONE,
         yields(1000)
     ));
+    rows.repeated(
+        "D03_spawn_outside_batch10k",
+        "gochan",
+        BOTH,
+        spawn_outside::<Gochan>,
+    );
     rows.repeated(
         "D03_spawn_outside_batch10k",
         "tokio",

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub fn register(rows: &mut Registry) {
-    select!(enter!(
+    selectable!(enter!(
         rows,
         repeated,
         "C01_select2_ready_local",
@@ -24,7 +24,7 @@ pub fn register(rows: &mut Registry) {
         TWO,
         select2_stream(0)
     ));
-    select!(enter!(
+    selectable!(enter!(
         rows,
         repeated,
         "C01_select2_stream_buf1",
@@ -52,14 +52,14 @@ pub fn register(rows: &mut Registry) {
         TWO,
         select4_load(0)
     ));
-    select!(enter!(
+    selectable!(enter!(
         rows,
         repeated,
         "C03_select4_load_buf128",
         TWO,
         select4_load(128)
     ));
-    select!(enter!(
+    selectable!(enter!(
         rows,
         repeated,
         "C04_select_cancel_stream_buf128",
@@ -72,7 +72,7 @@ pub fn register(rows: &mut Registry) {
         TWO,
         on::<Tokio, _, _>(|n| stop_stream_pinned(n, 128)),
     );
-    select!(enter!(
+    selectable!(enter!(
         rows,
         repeated,
         "C04_select_cancel_ready_local",

@@ -64,7 +64,39 @@ blocking_channel!(Std: std::sync::mpsc::SyncSender<u64>, std::sync::mpsc::Receiv
 blocking_channel!(CrossfireMpmc: crossfire::MTx<crossfire::mpmc::Array<u64>>, crossfire::MRx<crossfire::mpmc::Array<u64>>, crossfire::mpmc::bounded_blocking, shared);
 blocking_channel!(CrossfireSpsc: crossfire::Tx<crossfire::spsc::Array<u64>>, crossfire::Rx<crossfire::spsc::Array<u64>>, crossfire::spsc::bounded_blocking);
 
+/// gochan's channels by their blocking forms.
+pub struct Gochan;
+
+impl BlockingChannel for Gochan {
+    type Sender = gochan::Sender<u64>;
+    type Receiver = gochan::Receiver<u64>;
+
+    fn open(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        gochan::chan(capacity)
+    }
+    #[inline]
+    fn send(tx: &Self::Sender, v: u64) {
+        tx.send_blocking(v).expect("open")
+    }
+    #[inline]
+    fn recv(rx: &Self::Receiver) -> Option<u64> {
+        rx.recv_blocking().ok()
+    }
+}
+
+impl Shared for Gochan {
+    fn another_sender(tx: &Self::Sender) -> Self::Sender {
+        tx.clone()
+    }
+    fn another_receiver(rx: &Self::Receiver) -> Self::Receiver {
+        rx.clone()
+    }
+}
+
 pub fn register(rows: &mut Registry) {
+    unbuffered::<Gochan>(rows, "gochan");
+    buffered::<Gochan>(rows, "gochan");
+    shared::<Gochan>(rows, "gochan");
     unbuffered::<Crossbeam>(rows, "crossbeam");
     unbuffered::<Flume>(rows, "flume");
     unbuffered::<Kanal>(rows, "kanal");

@@ -1,10 +1,11 @@
 //! C05: select from plain threads. One operation is one message received.
 
-use super::thread::{BlockingChannel, Crossbeam, Flume};
+use super::thread::{BlockingChannel, Crossbeam, Flume, Gochan};
 use super::{share, sum_below};
 use crate::executor::on_threads;
 use crate::measure::Spent;
 use crate::registry::{ONE, Registry, TWO};
+use gochan::select_blocking;
 use std::thread;
 use std::time::Instant;
 
@@ -40,7 +41,23 @@ impl BlockingSelect for Flume {
     }
 }
 
+impl BlockingSelect for Gochan {
+    fn recv_of_2(a: &Self::Receiver, b: &Self::Receiver) -> u64 {
+        select_blocking! { v = a.recv() => v, v = b.recv() => v }.expect("open")
+    }
+    fn recv_of_4([a, b, c, d]: &[Self::Receiver; 4]) -> u64 {
+        select_blocking! {
+            v = a.recv() => v,
+            v = b.recv() => v,
+            v = c.recv() => v,
+            v = d.recv() => v,
+        }
+        .expect("open")
+    }
+}
+
 pub fn register(rows: &mut Registry) {
+    enter::<Gochan>(rows, "gochan");
     enter::<Crossbeam>(rows, "crossbeam");
     enter::<Flume>(rows, "flume");
 }
