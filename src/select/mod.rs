@@ -2,6 +2,7 @@
 //!
 //! | file | noun |
 //! |---|---|
+//! | `look.rs` | the first pass, case by case |
 //! | `selectgo.rs` | the decision, not generic |
 //! | `mod.rs` | the futures, and the list of cases they are generic over |
 //! | `fut.rs` | any foreign future as an arm |
@@ -13,6 +14,7 @@
 #![allow(unsafe_code)]
 
 mod fut;
+mod look;
 mod macros;
 mod selectgo;
 
@@ -27,6 +29,7 @@ use pin_project_lite::pin_project;
 
 use crate::wait::case::{Arm, Case};
 use crate::wait::op::Look;
+use look::Sight;
 use selectgo::{Core, Dyn, Order, Table, Won};
 
 pub use fut::{Fut, fut};
@@ -81,6 +84,10 @@ pub trait Cases {
     const LEN: usize;
     /// Hands each case to `to`, in order.
     fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>));
+    /// Pass 1 for one case.
+    fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight;
+    /// Whether all cases still look as they did.
+    fn is_unmoved(&self, seen: &[Look]) -> bool;
     /// The output of the winner.
     fn take(self: Pin<&mut Self>, index: usize) -> Self::Output;
 }
@@ -90,6 +97,13 @@ impl Cases for Nil {
     const LEN: usize = 0;
     #[inline(always)]
     fn each<'a>(self: Pin<&'a mut Self>, _: &mut impl FnMut(Dyn<'a>)) {}
+    fn look(self: Pin<&mut Self>, _: usize, _: &mut Context<'_>, _: &mut Look) -> Sight {
+        Sight::Unready
+    }
+    #[inline(always)]
+    fn is_unmoved(&self, _: &[Look]) -> bool {
+        true
+    }
     fn take(self: Pin<&mut Self>, _: usize) -> Infallible {
         unreachable!("the winner is one of the cases")
     }
@@ -118,6 +132,21 @@ impl<I: Cases, L: Case> Cases for Snoc<I, L> {
         let (init, last) = self.split();
         init.each(to);
         to(last);
+    }
+
+    #[inline(always)]
+    fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight {
+        let (init, last) = self.split();
+        if index == I::LEN {
+            look::look(last, cx, seen)
+        } else {
+            init.look(index, cx, seen)
+        }
+    }
+
+    #[inline(always)]
+    fn is_unmoved(&self, seen: &[Look]) -> bool {
+        look::is_unmoved(&self.last, &seen[I::LEN]) && self.init.is_unmoved(seen)
     }
 
     #[inline(always)]
@@ -165,6 +194,50 @@ fn with_table_of<const N: usize, C: Cases, R>(
         order: &mut order[..len],
         locks: &mut locks[..len],
         looks: &mut looks[..len],
+    })
+}
+
+/// The first poll. A select that need not wait ends in it without a table.
+#[inline(always)]
+fn start<C: Cases>(core: &mut Core, cases: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<Won> {
+    match C::LEN {
+        0..=2 => start_of::<2, C>(core, cases, cx),
+        3..=4 => start_of::<4, C>(core, cases, cx),
+        5..=8 => start_of::<8, C>(core, cases, cx),
+        _ => start_of::<64, C>(core, cases, cx),
+    }
+}
+
+#[inline(always)]
+fn start_of<const N: usize, C: Cases>(
+    core: &mut Core,
+    mut cases: Pin<&mut C>,
+    cx: &mut Context<'_>,
+) -> Poll<Won> {
+    let (mut order, mut looks) = ([0; N], [Look::default(); N]);
+    let order = &mut order[..C::LEN];
+    if core.begin(order, cx).is_none() {
+        return Poll::Pending;
+    }
+    let mut quiet = true;
+    for &mut index in order {
+        let index = usize::from(index);
+        match cases.as_mut().look(index, cx, &mut looks[index]) {
+            Sight::Won => {
+                core.end();
+                return Poll::Ready(Won::Case(index));
+            }
+            Sight::Unready => {}
+            Sight::Busy => quiet = false,
+        }
+    }
+    if core.has_default() && quiet && cases.is_unmoved(&looks) {
+        core.end();
+        return Poll::Ready(Won::Default);
+    }
+    with_table(cases, |table| {
+        core.shuffle(table);
+        core.go_on(table, cx)
     })
 }
 
@@ -229,7 +302,11 @@ impl<C: Cases> Select<C> {
     fn poll_won(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<C::Output>> {
         let mut this = self.project();
         let core = this.core;
-        let won = ready!(with_table(this.cases.as_mut(), |table| core.poll(table, cx)));
+        let won = if core.is_fresh() {
+            ready!(start(core, this.cases.as_mut(), cx))
+        } else {
+            ready!(with_table(this.cases.as_mut(), |table| core.poll(table, cx)))
+        };
         Poll::Ready(match won {
             Won::Case(index) => Some(this.cases.take(index)),
             Won::Default => None,

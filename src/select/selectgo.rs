@@ -35,9 +35,9 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use super::look::{self, Sight};
 use crate::clock;
 use crate::hook::{self, ArmNote, Note, WaitReason, current};
-use crate::util::rng;
 use crate::wait::case::{Kind, RawCase};
 use crate::wait::op::{Look, out_of_budget};
 use crate::wait::waiter::{How, Seen, Slot, Waiter};
@@ -117,21 +117,52 @@ impl Core {
         }
     }
 
+    pub(super) fn is_fresh(&self) -> bool {
+        self.stage == Stage::Fresh
+    }
+
     fn start(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
-        table.shuffle(self.order);
+        look::shuffle(table.order, self.order);
         let (won, quiet) = table.look(cx);
-        if let Some(case) = won {
-            return self.finish(Won::Case(case), table);
+        match won {
+            Some(case) => self.finish(Won::Case(case), table),
+            None if self.default && quiet && table.is_unmoved() => self.finish(Won::Default, table),
+            None => self.go_on(table, cx),
         }
+    }
+
+    /// The order in which the futures look at their cases themselves; `None`: the slice is used up, say Pending.
+    #[inline(always)]
+    pub(super) fn begin(&self, order: &mut [u16], cx: &mut Context<'_>) -> Option<()> {
+        if !current::spend_budget() {
+            let _: Poll<()> = out_of_budget(cx, self.site);
+            return None;
+        }
+        look::shuffle(order, self.order);
+        Some(())
+    }
+
+    /// That look was the end.
+    #[inline(always)]
+    pub(super) fn end(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    pub(super) fn has_default(&self) -> bool {
+        self.default
+    }
+
+    /// Pass 1 found nothing, and no instant at which nothing was ready. The table needs an order.
+    pub(super) fn go_on(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
         if !self.default {
             return self.queue(table, cx);
         }
-        let won = if quiet && table.is_unmoved() {
-            None
-        } else {
-            table.look_at_once()
-        };
+        let won = table.look_at_once();
         self.finish(won.map_or(Won::Default, Won::Case), table)
+    }
+
+    pub(super) fn shuffle(&self, table: &mut Table<'_, '_>) {
+        look::shuffle(table.order, self.order);
     }
 
     /// Pass 3.
@@ -306,63 +337,23 @@ impl Core {
 struct Held(usize);
 
 impl Table<'_, '_> {
-    /// A uniform permutation (Fisher and Yates, inside out), or the written order.
-    #[inline(always)]
-    fn shuffle(&mut self, order: Order) {
-        let len = self.order.len();
-        let shuffled = match order {
-            Order::Written => 0,
-            Order::Shuffled => len,
-            Order::LastStays => len - 1,
-        };
-        for i in 0..len {
-            let j = if i < shuffled {
-                rng::below(i as u32 + 1) as usize
-            } else {
-                i
-            };
-            self.order[i] = self.order[j];
-            self.order[j] = i as u16;
-        }
-    }
-
     /// Pass 1. The case that could go on, and whether every other one was seen to be unready without its lock.
-    #[inline(always)]
     fn look(&mut self, cx: &mut Context<'_>) -> (Option<usize>, bool) {
         let mut quiet = true;
         for &i in &*self.order {
             let i = usize::from(i);
-            let case = &mut self.cases[i];
-            match case.kind() {
-                Kind::Never => {}
-                Kind::Polled { .. } => {
-                    if case.as_mut().poll_ready(cx) {
-                        return (Some(i), false);
-                    }
-                }
-                Kind::Queue(_) => {
-                    let (ready, look) = case.peek();
-                    self.looks[i] = look;
-                    if ready && try_now(case) {
-                        return (Some(i), false);
-                    }
-                    quiet &= !ready;
-                }
+            match look::look(self.cases[i].as_mut(), cx, &mut self.looks[i]) {
+                Sight::Won => return (Some(i), false),
+                Sight::Unready => {}
+                Sight::Busy => quiet = false,
             }
         }
         (None, quiet)
     }
 
-    /// Whether everything still looks as in pass 1. If so, all of it held together at the end of that pass.
     fn is_unmoved(&self) -> bool {
-        let queues = self
-            .cases
-            .iter()
-            .zip(&*self.looks)
-            .filter(|(case, _)| matches!(case.kind(), Kind::Queue(_)));
-        queues
-            .into_iter()
-            .all(|(case, look)| case.peek().1 == *look)
+        let mut seen = self.cases.iter().zip(&*self.looks);
+        seen.all(|(case, look)| look::is_unmoved(&**case, look))
     }
 
     /// One look at all queue cases at one instant.
@@ -467,19 +458,4 @@ impl Table<'_, '_> {
             }
         }
     }
-}
-
-/// Tries one case under its own lock.
-#[inline(always)]
-fn try_now(case: &mut Dyn<'_>) -> bool {
-    let mut wakes = Wakes::new();
-    case.lock();
-    // SAFETY: the lock is held for both calls.
-    let won = unsafe {
-        let won = case.as_mut().attempt(&mut wakes);
-        case.unlock();
-        won
-    };
-    wakes.fire();
-    won
 }

@@ -1,0 +1,96 @@
+//! Pass 1 of a select, case by case: what can be seen of a case without its lock, and what comes of trying it.
+//!
+//! What it is not: tied to how the cases are stored. The futures run it over their own list of types, compiled into one
+//! piece of code each; `selectgo.rs` runs it over its table. Most selects end here, without a table.
+//!
+//! 1. A look that finds a case unready takes no lock and writes nothing shared.
+//! 2. No lock is held when it returns.
+
+#![allow(unsafe_code)]
+
+use std::pin::Pin;
+use std::task::Context;
+
+use super::selectgo::Order;
+use crate::util::rng;
+use crate::wait::case::{Kind, RawCase};
+use crate::wait::op::Look;
+use crate::wait::wakes::Wakes;
+
+/// What a look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Sight {
+    /// It could go on, and has: it is the winner.
+    Won,
+    /// Seen to be unready, without its lock.
+    Unready,
+    /// It looked ready, but was not under its lock.
+    Busy,
+}
+
+/// Looks at one case; a polled one registers its waker.
+#[inline(always)]
+pub(super) fn look<C: RawCase + ?Sized>(
+    mut case: Pin<&mut C>,
+    cx: &mut Context<'_>,
+    seen: &mut Look,
+) -> Sight {
+    match case.kind() {
+        Kind::Never => Sight::Unready,
+        Kind::Polled { .. } => match case.as_mut().poll_ready(cx) {
+            true => Sight::Won,
+            false => Sight::Unready,
+        },
+        Kind::Queue(_) => {
+            let (ready, now) = case.peek();
+            *seen = now;
+            match ready {
+                false => Sight::Unready,
+                true if try_now(case) => Sight::Won,
+                true => Sight::Busy,
+            }
+        }
+    }
+}
+
+/// Tries one case under its own lock.
+#[inline(always)]
+fn try_now<C: RawCase + ?Sized>(mut case: Pin<&mut C>) -> bool {
+    let mut wakes = Wakes::new();
+    case.lock();
+    // SAFETY: the lock is held for both calls.
+    let won = unsafe {
+        let won = case.as_mut().attempt(&mut wakes);
+        case.unlock();
+        won
+    };
+    wakes.fire();
+    won
+}
+
+/// Whether a case still looks as it did. Cases that all do held what was seen of them all at one instant, the end of
+/// the first pass.
+#[inline(always)]
+pub(super) fn is_unmoved<C: RawCase + ?Sized>(case: &C, seen: &Look) -> bool {
+    !matches!(case.kind(), Kind::Queue(_)) || case.peek().1 == *seen
+}
+
+/// Fills `order` with a uniform permutation (Fisher and Yates) of the cases that `how` leaves to chance.
+#[inline(always)]
+pub(super) fn shuffle(order: &mut [u16], how: Order) {
+    let shuffled = match how {
+        Order::Written => 0,
+        Order::Shuffled => order.len(),
+        Order::LastStays => order.len() - 1,
+    };
+    for i in 0..order.len() {
+        let j = if i > 0 && i < shuffled {
+            rng::below(i as u32 + 1) as usize
+        } else {
+            i
+        };
+        order[i] = order[j];
+        order[j] = i as u16;
+    }
+}
