@@ -239,7 +239,7 @@ macro_rules! channel_future {
             }
 
             /// Ends the wait from this side: the output if a peer was faster.
-            #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+            #[allow(dead_code)] // of those with a deadline form
             pub(crate) fn cancel(self: Pin<&mut Self>) -> Option<$output> {
                 self.project().park.cancel()
             }

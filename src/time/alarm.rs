@@ -18,7 +18,7 @@
 use super::current;
 use super::driver::{Action, Entry, Look};
 use crate::clock;
-use crate::hook::{self, ArmNote, Kind, Note, ObjId, READY, WaitReason, current as running};
+use crate::hook::{ArmNote, Kind, Note, ObjId, WaitReason, current as running};
 use crate::wait::waiter::Slot;
 use std::panic::Location;
 use std::task::Waker;
@@ -132,7 +132,7 @@ impl Alarm {
         self.begin_wait();
         let slot = Slot {
             waker: Some(waker.clone()),
-            note: crate::wait::waiter::Slot::note_of(|| self.note()),
+            note: Slot::note_of(|| self.note()),
         };
         self.state = State::Armed(current::register(deadline, Action::Wake(slot)));
         false

@@ -25,7 +25,7 @@ pub use ticker::Ticker;
 pub use timeout::{Timeout, timeout, timeout_at};
 pub use timer::Timer;
 
-pub(crate) use current::{Enter, enter, set_default_provider};
+pub(crate) use current::{enter, set_default_provider};
 pub(crate) use driver::Driver;
 
 #[cfg(test)]

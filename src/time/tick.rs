@@ -3,7 +3,7 @@
 use super::alarm::Site;
 use super::source::{Source, Taken};
 use crate::clock;
-use crate::hook::{self, ArmNote, Note, READY, WaitReason, current as running};
+use crate::hook::{ArmNote, Note, WaitReason, current as running};
 use crate::wait::case::Arm;
 use crate::wait::polled::{Polled, PolledCase};
 use crate::wait::waiter::Slot;
@@ -42,7 +42,7 @@ impl Pull<'_> {
         }
         let slot = Slot {
             waker: Some(waker.clone()),
-            note: crate::wait::waiter::Slot::note_of(|| self.note()),
+            note: Slot::note_of(|| self.note()),
         };
         self.source.wait(&mut self.ticket, slot);
         false

@@ -187,7 +187,7 @@ fn one_tick_goes_to_one_of_many() {
             .collect();
         assert_eq!(ready[0], Poll::Ready(at));
         assert!(ready[1..].iter().all(Poll::is_pending));
-        all.remove(0);
+        drop(all.remove(0));
         timer.reset(MS);
     }
     assert_eq!(woken(&wakes), 3 + 2 + 1);
