@@ -1,10 +1,10 @@
 //! `after` and `tick` with a clock made by hand.
 
 use super::*;
+use crate::error::{RecvError, TryRecvError};
 use crate::time::driver::Driver;
 use crate::time::enter;
 use crate::time::tests::MS;
-use crate::{RecvError, TryRecvError};
 
 #[test]
 fn after_sends_once_and_stays_open() {

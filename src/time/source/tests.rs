@@ -154,7 +154,9 @@ fn a_waiting_receiver_follows_every_reset() {
     timer.reset(Duration::MAX);
     assert_eq!(driver.advance(MS), driver.next());
     timer.reset(MS); // earlier
-    driver.advance(MS / 2);
+    assert_eq!(driver.advance(MS / 2), Some(start + 2 * MS));
+    timer.reset(MS / 4); // earlier still, while armed for later
+    assert_eq!(driver.next(), Some(start + MS + MS * 3 / 4));
     timer.reset(3 * MS); // later, while armed for earlier
     driver.advance(MS);
     assert_eq!(woken(&wakes), 0, "a driver that fires early wakes nobody");
@@ -218,7 +220,7 @@ fn nobody_who_waits_on_a_ticker_is_passed_by_for_ever() {
         for n in queue {
             if poll(all[n].as_mut(), &wakers[n]).is_ready() {
                 ticks[n] += 1;
-                all[n] = Box::pin(ticker.tick());
+                // Asked for another tick, it stands behind those who still wait for this one.
                 assert!(poll(all[n].as_mut(), &wakers[n]).is_pending());
             }
         }
@@ -238,6 +240,19 @@ fn a_receiver_that_is_dropped_after_its_wake_takes_no_tick_with_it() {
     driver.advance(MS);
     drop(first);
     assert_eq!(poll(second, &waker), Poll::Ready(start + MS));
+}
+
+#[test]
+fn a_receiver_that_is_dropped_while_it_waits_leaves_no_waker() {
+    by_hand!(driver, start);
+    let (wakes, waker) = alarm();
+    let timer = Timer::new(MS);
+    let mut recv = Box::pin(timer.recv());
+    assert!(poll(recv.as_mut(), &waker).is_pending());
+    drop((recv, waker));
+    assert_eq!(Arc::strong_count(&wakes), 1);
+    driver.advance(MS);
+    assert_eq!((woken(&wakes), got(&timer)), (0, Some(start + MS)));
 }
 
 #[test]
