@@ -51,6 +51,10 @@ const UNSAFE: &[(&str, &str)] = &[
         "src/task/raw.rs",
         "the task cell: one allocation for any future, shared by reference counts of its own",
     ),
+    (
+        "src/wait/polled.rs",
+        "implements the unsafe trait of cases for operations that are only polled",
+    ),
     ("src/task/waker.rs", "a waker is a pointer to the task cell"),
     (
         "src/task/list.rs",
