@@ -54,6 +54,20 @@ pub(super) fn look<C: RawCase + ?Sized>(
     }
 }
 
+/// Whether a case is seen to be unready without its lock, and without polling it.
+#[inline(always)]
+pub(super) fn is_quiet<C: RawCase + ?Sized>(case: &C, seen: &mut Look) -> bool {
+    match case.kind() {
+        Kind::Never => true,
+        Kind::Polled { .. } => false,
+        Kind::Queue(_) => {
+            let (ready, now) = case.peek();
+            *seen = now;
+            !ready
+        }
+    }
+}
+
 /// Tries one case under its own lock.
 #[inline(always)]
 fn try_now<C: RawCase + ?Sized>(mut case: Pin<&mut C>) -> bool {

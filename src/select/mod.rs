@@ -86,6 +86,8 @@ pub trait Cases {
     fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>));
     /// Pass 1 for one case.
     fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight;
+    /// Whether all cases are seen to be unready without their locks.
+    fn is_quiet(&self, seen: &mut [Look]) -> bool;
     /// Whether all cases still look as they did.
     fn is_unmoved(&self, seen: &[Look]) -> bool;
     /// The output of the winner.
@@ -99,6 +101,10 @@ impl Cases for Nil {
     fn each<'a>(self: Pin<&'a mut Self>, _: &mut impl FnMut(Dyn<'a>)) {}
     fn look(self: Pin<&mut Self>, _: usize, _: &mut Context<'_>, _: &mut Look) -> Sight {
         Sight::Unready
+    }
+    #[inline(always)]
+    fn is_quiet(&self, _: &mut [Look]) -> bool {
+        true
     }
     #[inline(always)]
     fn is_unmoved(&self, _: &[Look]) -> bool {
@@ -142,6 +148,11 @@ impl<I: Cases, L: Case> Cases for Snoc<I, L> {
         } else {
             init.look(index, cx, seen)
         }
+    }
+
+    #[inline(always)]
+    fn is_quiet(&self, seen: &mut [Look]) -> bool {
+        self.init.is_quiet(seen) && look::is_quiet(&self.last, &mut seen[I::LEN])
     }
 
     #[inline(always)]
@@ -214,11 +225,18 @@ fn start_of<const N: usize, C: Cases>(
     mut cases: Pin<&mut C>,
     cx: &mut Context<'_>,
 ) -> Poll<Won> {
-    let (mut order, mut looks) = ([0; N], [Look::default(); N]);
-    let order = &mut order[..C::LEN];
-    if core.begin(order, cx).is_none() {
+    let mut looks = [Look::default(); N];
+    if core.begin(cx).is_none() {
         return Poll::Pending;
     }
+    if core.has_default() && cases.is_quiet(&mut looks) && cases.is_unmoved(&looks) {
+        // Nothing to choose from: the order does not matter.
+        core.end();
+        return Poll::Ready(Won::Default);
+    }
+    let mut order = [0; N];
+    let order = &mut order[..C::LEN];
+    core.shuffle(order);
     let mut quiet = true;
     for &mut index in order {
         let index = usize::from(index);
@@ -236,7 +254,7 @@ fn start_of<const N: usize, C: Cases>(
         return Poll::Ready(Won::Default);
     }
     with_table(cases, |table| {
-        core.shuffle(table);
+        core.shuffle(table.order);
         core.go_on(table, cx)
     })
 }

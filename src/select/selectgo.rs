@@ -131,14 +131,13 @@ impl Core {
         }
     }
 
-    /// The order in which the futures look at their cases themselves; `None`: the slice is used up, say Pending.
+    /// For the futures, which look at their cases themselves at first. `None`: the slice is used up, say Pending.
     #[inline(always)]
-    pub(super) fn begin(&self, order: &mut [u16], cx: &mut Context<'_>) -> Option<()> {
+    pub(super) fn begin(&self, cx: &mut Context<'_>) -> Option<()> {
         if !current::spend_budget() {
             let _: Poll<()> = out_of_budget(cx, self.site);
             return None;
         }
-        look::shuffle(order, self.order);
         Some(())
     }
 
@@ -161,8 +160,9 @@ impl Core {
         self.finish(won.map_or(Won::Default, Won::Case), table)
     }
 
-    pub(super) fn shuffle(&self, table: &mut Table<'_, '_>) {
-        look::shuffle(table.order, self.order);
+    #[inline(always)]
+    pub(super) fn shuffle(&self, order: &mut [u16]) {
+        look::shuffle(order, self.order);
     }
 
     /// Pass 3.
