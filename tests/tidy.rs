@@ -48,6 +48,39 @@ const UNSAFE: &[(&str, &str)] = &[
         "keeps a `&'static` in an atomic word, so that a dump can read it at any time",
     ),
     (
+        "src/wait/lock.rs",
+        "the byte lock: hands out what it guards, by guard and by hand",
+    ),
+    (
+        "src/wait/queue.rs",
+        "turns pointers to waiting nodes into references, under the lock of their queue",
+    ),
+    (
+        "src/wait/op.rs",
+        "pins the node that others point to, and drops it when nobody does",
+    ),
+    (
+        "src/wait/case.rs",
+        "the contract of a case with its select: who may call what under which lock",
+    ),
+    (
+        "src/chan/ring.rs",
+        "keeps values in memory that is not always initialised",
+    ),
+    (
+        "src/select/mod.rs",
+        "pins the cases of a list in place, and lends them as a slice",
+    ),
+    ("src/select/fut.rs", "promises a select never to be queued"),
+    (
+        "src/select/look.rs",
+        "tries a single case under its lock, by the contract of a case",
+    ),
+    (
+        "src/select/selectgo.rs",
+        "locks, queues and unlinks all cases, by the contract of a case",
+    ),
+    (
         "src/task/raw.rs",
         "the task cell: one allocation for any future, shared by reference counts of its own",
     ),
@@ -101,6 +134,7 @@ fn floors(file: &str, text: &str) -> Vec<String> {
     };
     let complaints = uses(file, &code)
         .iter()
+        .filter(|u| !u.2 || ROOMS.iter().any(|r| r.0 == u.0))
         .filter_map(|u| Some(format!("{file}:{}: {}", u.1, wrong(u.0)?)))
         .collect();
     complaints
@@ -152,10 +186,13 @@ fn code_lines(text: &str) -> usize {
     count
 }
 
+fn is_test(file: &str) -> bool {
+    file.starts_with("tests/") || file.ends_with("/tests.rs")
+}
+
 fn size(file: &str, text: &str) -> Vec<String> {
-    let is_test = file.ends_with("tests.rs") || file.contains("/tests/");
     match code_lines(text) {
-        n if n > CODE_LINES && !is_test => vec![format!(
+        n if n > CODE_LINES && !is_test(file) => vec![format!(
             "{file}: {n} lines of code, more than {CODE_LINES}: two nouns?"
         )],
         _ => Vec::new(),
@@ -193,6 +230,9 @@ fn stubs(file: &str, text: &str) -> Vec<String> {
 
 /// A sleep in a test hides a race, unless a `// sleep:` on its line or the one above says why it does not.
 fn sleeps(file: &str, text: &str) -> Vec<String> {
+    if !is_test(file) {
+        return Vec::new();
+    }
     let lines: Vec<&str> = text.lines().collect();
     let says_why = |n: usize| {
         lines[n].contains("// sleep: ") || (n > 0 && lines[n - 1].contains("// sleep: "))

@@ -96,6 +96,17 @@ fn a_look_up_is_found() {
         "use crate::Sender;",
         "names `crate::Sender`",
     );
+    complains(
+        floors,
+        "src/wait/mod.rs",
+        "macro_rules! m { () => { $crate::rt::go() } }",
+        "wait (floor 1) uses rt",
+    );
+    passes(
+        floors,
+        "src/wait/mod.rs",
+        "macro_rules! m { () => { $crate::__m!() } }",
+    );
     complains(floors, "src/cellar.rs", "", "has no floor");
     complains(
         floors,
@@ -192,6 +203,8 @@ fn an_unreasoned_sleep_is_found() {
         "// sleep: far above\n\nthread::sleep(d)",
         "tests/x.rs:3: ",
     );
+    complains(sleeps, "src/x/tests.rs", "thread::sleep(d)", ":1: ");
+    passes(sleeps, "src/x.rs", "thread::sleep(d)");
     passes(
         sleeps,
         "tests/x.rs",

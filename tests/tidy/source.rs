@@ -113,8 +113,9 @@ pub(crate) fn words(code: &str) -> Vec<Word<'_>> {
     out
 }
 
-/// A path from the crate's root: its first step after `crate`, and its line.
-pub(crate) struct Use<'a>(pub(crate) &'a str, pub(crate) usize);
+/// A path from the crate's root: its first step after `crate`, its line, and whether it begins with `$crate`: then it is the
+/// macro's user who follows it, by what the front door shows.
+pub(crate) struct Use<'a>(pub(crate) &'a str, pub(crate) usize, pub(crate) bool);
 
 /// All paths of a file that start at the crate's root, be it by `crate::` or by enough `super::`.
 pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
@@ -138,7 +139,10 @@ pub(crate) fn uses<'a>(file: &str, code: &'a str) -> Vec<Use<'a>> {
                 depth -= 1;
             }
             "crate" if word(i + 1) == "::" => {
+                let known = out.len();
                 follow(&w, i + 2, None, &mut out);
+                let in_macro = i > 0 && word(i - 1) == "$";
+                out[known..].iter_mut().for_each(|u| u.2 = in_macro);
             }
             "super" if word(i + 1) == "::" => {
                 let mut up = 1;
@@ -183,7 +187,7 @@ fn follow<'a>(
     if is(i + 1, "::") {
         return follow(w, i + 2, Some(room), out);
     }
-    out.push(Use(room, line));
+    out.push(Use(room, line, false));
     i + if is(i + 1, "as") { 3 } else { 1 }
 }
 
