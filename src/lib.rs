@@ -38,7 +38,10 @@ pub use error::{
 pub use rt::{
     Builder, Runtime, YieldNow, block_on, blocking, go, max_procs, num_tasks, run, yield_now,
 };
-pub use select::fut;
+pub use select::{
+    Sel2, Sel3, Sel4, Sel5, Sel6, Sel7, Sel8, Sel9, Sel10, Sel11, Sel12, SelectList, fut, select,
+    try_select,
+};
 #[cfg(feature = "rt")]
 pub use task::{JoinError, JoinHandle};
 #[cfg(feature = "rt")]

@@ -172,9 +172,11 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     fn attempt(
         &self,
         inner: &mut Inner<T>,
-        _: &mut SendSlot<T>,
+        payload: &mut SendSlot<T>,
         _: &mut Wakes,
     ) -> Option<Self::Output> {
+        // It may have been lent to a select that never gave it back.
+        *payload = SendSlot::Reserve;
         let granted = inner.reserve(&self.chan.gate)?;
         Some(granted.map(|()| Permit::new(self.chan)))
     }
@@ -190,8 +192,7 @@ impl<'a, T> Op for ReserveOp<'a, T> {
         }
     }
 
-    fn abandon(&self, inner: &mut Inner<T>, payload: &mut SendSlot<T>, wakes: &mut Wakes) {
-        *payload = SendSlot::Reserve;
+    fn abandon(&self, inner: &mut Inner<T>, _: &mut SendSlot<T>, wakes: &mut Wakes) {
         inner.unreserve(&self.chan.gate, wakes);
     }
 }

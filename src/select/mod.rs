@@ -14,9 +14,11 @@
 #![allow(unsafe_code)]
 
 mod fut;
+mod list;
 mod look;
 mod macros;
 mod selectgo;
+mod tuple;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -33,6 +35,10 @@ use look::Sight;
 use selectgo::{Core, Dyn, Order, Table, Won};
 
 pub use fut::{Fut, fut};
+pub use list::{Next, SelectList};
+pub use tuple::{
+    Arms, Sel2, Sel3, Sel4, Sel5, Sel6, Sel7, Sel8, Sel9, Sel10, Sel11, Sel12, select, try_select,
+};
 
 /// A list of cases: those so far, and one more.
 #[doc(hidden)]
@@ -260,11 +266,11 @@ fn start_of<const N: usize, C: Cases>(
 }
 
 pin_project! {
-    /// Waits for the first of several arms; what `select!` awaits.
+    /// Waits for the first of several operations, made by [`select`](select()).
     ///
     /// # Cancellation
-    /// Safe at any time: no arm has happened, and what a peer gave to one goes to the next waiter.
-    #[doc(hidden)]
+    /// Safe at any time: no arm has happened, and what a peer had already given to one goes to the next who waits; only a
+    /// send that a receiver has already taken stays sent.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Select<C: Cases> {
         core: Core,
@@ -289,11 +295,7 @@ impl<C: Cases> Select<C> {
     #[track_caller]
     #[inline(always)]
     pub fn new(biased: bool, cases: C) -> Self {
-        let order = if biased {
-            Order::Written
-        } else {
-            Order::Shuffled
-        };
+        let order = Order::new(biased);
         Select {
             core: Core::new(order, false, Location::caller()),
             cases,
@@ -316,6 +318,13 @@ impl<C: Cases> Select<C> {
         }
     }
 
+    /// Looks at the arms in the order of the tuple, instead of a random one.
+    #[inline(always)]
+    pub fn biased(mut self) -> Self {
+        self.core.set_biased();
+        self
+    }
+
     #[inline(always)]
     fn poll_won(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<C::Output>> {
         let mut this = self.project();
@@ -331,7 +340,7 @@ impl<C: Cases> Select<C> {
         })
     }
 
-    /// Blocks this thread until an arm wins.
+    /// Blocks this thread until an arm wins. Not for tasks: it would block their worker.
     pub fn wait(self) -> C::Output {
         crate::wait::parker::block_on(self)
     }
@@ -361,11 +370,7 @@ impl<C: Cases> SelectOr<C> {
     #[track_caller]
     #[inline(always)]
     pub fn new(biased: bool, cases: C) -> Self {
-        let order = if biased {
-            Order::Written
-        } else {
-            Order::Shuffled
-        };
+        let order = Order::new(biased);
         let core = Core::new(order, true, Location::caller());
         SelectOr {
             select: Select { core, cases },

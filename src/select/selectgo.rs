@@ -80,6 +80,17 @@ pub(super) enum Order {
     LastStays,
 }
 
+impl Order {
+    #[inline(always)]
+    pub(super) fn new(biased: bool) -> Self {
+        if biased {
+            Order::Written
+        } else {
+            Order::Shuffled
+        }
+    }
+}
+
 /// The state of a select between polls.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -106,6 +117,19 @@ impl Core {
 
     pub(super) fn is_parked(&self) -> bool {
         self.stage == Stage::Parked
+    }
+
+    pub(super) fn set_biased(&mut self) {
+        self.order = Order::Written;
+    }
+
+    /// Makes one that is over, or was left, ready for another wait.
+    pub(super) fn renew(&mut self, site: &'static Location<'static>) {
+        debug_assert!(!self.is_parked());
+        self.stage = Stage::Fresh;
+        self.since = 0;
+        self.site = site;
+        self.waiter.word.reset();
     }
 
     pub(super) fn poll(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
@@ -174,7 +198,9 @@ impl Core {
         let won = table.try_all(held, &mut wakes);
         if won.is_none() {
             let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
-            self.since = clock::ticks();
+            if self.since == 0 {
+                self.since = clock::ticks();
+            }
             // SAFETY: in no queue, so nobody else knows the waiter.
             unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
             self.waiter.word.start_parked();
@@ -195,7 +221,9 @@ impl Core {
             return self.decided(table, case, how);
         }
         let mut effectful = false;
+        look::shuffle(table.order, self.order);
         for i in 0..table.cases.len() {
+            let i = usize::from(table.order[i]);
             match table.cases[i].kind() {
                 Kind::Polled { effectful: true } => effectful = true,
                 Kind::Polled { .. } if table.cases[i].as_mut().poll_ready(cx) => {
@@ -277,11 +305,12 @@ impl Core {
         Poll::Ready(won)
     }
 
-    /// Dropped in mid-wait.
+    /// Stops waiting, in mid-wait. Whether a peer had given something, which goes to somebody else if it can.
     #[cold]
-    pub(super) fn leave(&mut self, table: &mut Table<'_, '_>) {
+    pub(super) fn leave(&mut self, table: &mut Table<'_, '_>) -> bool {
         self.stage = Stage::Over;
-        if let Some((case, How::Given)) = self.withdraw(table) {
+        let given = self.withdraw(table).filter(|(_, how)| *how == How::Given);
+        if let Some((case, _)) = given {
             let mut wakes = Wakes::new();
             let case = &mut table.cases[usize::from(case)];
             case.lock();
@@ -293,6 +322,7 @@ impl Core {
             wakes.fire();
         }
         table.retire_all();
+        given.is_some()
     }
 
     fn note(&self) -> Note {
@@ -314,11 +344,15 @@ impl Core {
 
     fn park(&self, table: &Table<'_, '_>) -> Poll<Won> {
         const INLINE: usize = 8;
+        let mut note = self.note();
+        if table.cases.iter().all(|case| case.kind() == Kind::Never) {
+            note.reason = WaitReason::SelectNoCases;
+        }
         let mut few = [ArmNote::NIL; INLINE];
         if table.cases.len() > INLINE && hook::on(hook::PARK) {
             // A listener gets them all; the record keeps but a few, and then nothing is allocated.
             let all: Vec<_> = table.cases.iter().map(|case| case.arm_note()).collect();
-            current::park_select(&self.note(), &all);
+            current::park_select(&note, &all);
         } else {
             let arms = table
                 .cases
@@ -326,7 +360,7 @@ impl Core {
                 .zip(&mut few)
                 .map(|(case, arm)| *arm = case.arm_note())
                 .count();
-            current::park_select(&self.note(), &few[..arms]);
+            current::park_select(&note, &few[..arms]);
         }
         Poll::Pending
     }
@@ -337,6 +371,21 @@ impl Core {
 struct Held(usize);
 
 impl Table<'_, '_> {
+    /// Passes 1 and 2. `doubtful`: what a look without the lock says of some case may be wrong.
+    pub(super) fn try_each(
+        &mut self,
+        order: Order,
+        doubtful: bool,
+        cx: &mut Context<'_>,
+    ) -> Option<usize> {
+        look::shuffle(self.order, order);
+        match self.look(cx) {
+            (None, true) if !doubtful && self.is_unmoved() => None,
+            (None, _) => self.look_at_once(),
+            (won, _) => won,
+        }
+    }
+
     /// Pass 1. The case that could go on, and whether every other one was seen to be unready without its lock.
     fn look(&mut self, cx: &mut Context<'_>) -> (Option<usize>, bool) {
         let mut quiet = true;
@@ -370,19 +419,14 @@ impl Table<'_, '_> {
     /// Locks every object once, in address order: two selects can never wait for each other's locks.
     fn lock_all(&mut self) -> Held {
         let mut n = 0;
-        for i in 0..self.cases.len() {
-            let Kind::Queue(addr) = self.cases[i].kind() else {
-                continue;
-            };
-            // Insertion sort: there are few, and Go's heap sort pays only from dozens on.
-            let mut at = n;
-            while at > 0 && self.addr(at - 1) > addr {
-                self.locks[at] = self.locks[at - 1];
-                at -= 1;
+        // In poll order, so that of two cases of one object either may be the first in its queue.
+        for &i in &*self.order {
+            if let Kind::Queue(_) = self.cases[usize::from(i)].kind() {
+                self.locks[n] = i;
+                n += 1;
             }
-            self.locks[at] = i as u16;
-            n += 1;
         }
+        self.sort_locks(n);
         for at in 0..n {
             if self.is_first_of_object(at) {
                 self.cases[usize::from(self.locks[at])].lock();
@@ -391,11 +435,32 @@ impl Table<'_, '_> {
         Held(n)
     }
 
-    fn addr(&self, at: usize) -> usize {
-        match self.cases[usize::from(self.locks[at])].kind() {
-            Kind::Queue(addr) => addr,
-            _ => unreachable!("only queue cases are listed for locking"),
+    /// By address. Few are sorted by insertion, which is what the general sort does with them after some preparation.
+    #[inline(always)]
+    fn sort_locks(&mut self, n: usize) {
+        const FEW: usize = 8;
+        if n > FEW {
+            return self.sort_many_locks(n);
         }
+        for end in 1..n {
+            let (last, addr) = (self.locks[end], self.addr(end));
+            let mut at = end;
+            while at > 0 && self.addr(at - 1) > addr {
+                self.locks[at] = self.locks[at - 1];
+                at -= 1;
+            }
+            self.locks[at] = last;
+        }
+    }
+
+    #[cold]
+    fn sort_many_locks(&mut self, n: usize) {
+        let cases = &*self.cases;
+        self.locks[..n].sort_unstable_by_key(|&i| address(&cases[usize::from(i)]));
+    }
+
+    fn addr(&self, at: usize) -> usize {
+        address(&self.cases[usize::from(self.locks[at])])
     }
 
     fn is_first_of_object(&self, at: usize) -> bool {
@@ -423,14 +488,16 @@ impl Table<'_, '_> {
     }
 
     fn enqueue_all(&mut self, held: Held, waiter: &Waiter, wakes: &mut Wakes) {
-        for &i in &self.locks[..held.0] {
+        let locks = &self.locks[..held.0];
+        // First for all, while none of ours is queued: what a case does for others must not be done for us.
+        for &i in locks {
+            // SAFETY: all locks are held.
+            unsafe { self.cases[usize::from(i)].as_mut().before_wait(wakes) };
+        }
+        for &i in locks {
             // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which unlinks them
             // before it goes.
-            unsafe {
-                self.cases[usize::from(i)]
-                    .as_mut()
-                    .enqueue(waiter, i, wakes)
-            };
+            unsafe { self.cases[usize::from(i)].as_mut().enqueue(waiter, i) };
         }
     }
 
@@ -451,11 +518,18 @@ impl Table<'_, '_> {
 
     /// Polled cases forget their wakers, which are dropped here, where no lock is held.
     #[inline(always)]
-    fn retire_all(&mut self) {
+    pub(super) fn retire_all(&mut self) {
         for case in self.cases.iter_mut() {
             if let Kind::Polled { .. } = case.kind() {
                 drop::<Option<Waker>>(case.as_mut().retire());
             }
         }
+    }
+}
+
+fn address(case: &Dyn<'_>) -> usize {
+    match case.kind() {
+        Kind::Queue(addr) => addr,
+        _ => unreachable!("only queue cases are listed for locking"),
     }
 }

@@ -94,16 +94,15 @@ pub unsafe trait RawCase {
     unsafe fn attempt(self: Pin<&mut Self>, _wakes: &mut Wakes) -> bool {
         false
     }
+    /// What the operation does for others because it is about to wait.
+    ///
+    /// # Safety
+    /// As for `attempt`.
+    unsafe fn before_wait(self: Pin<&mut Self>, _wakes: &mut Wakes) {}
     /// # Safety
     /// As for `attempt`; the case is not queued; `waiter` lives until the case has been unlinked under the lock or is
     /// the one that DONE names.
-    unsafe fn enqueue(
-        self: Pin<&mut Self>,
-        _waiter: *const Waiter,
-        _case: u16,
-        _wakes: &mut Wakes,
-    ) {
-    }
+    unsafe fn enqueue(self: Pin<&mut Self>, _waiter: *const Waiter, _case: u16) {}
     /// # Safety
     /// As for `attempt`.
     unsafe fn unlink(self: Pin<&mut Self>) {}
@@ -153,6 +152,7 @@ impl<O: Op> OpCase<O> {
 
     /// Splits the pinned case: the sudog stays pinned, the output may move.
     #[inline(always)]
+    #[allow(clippy::type_complexity)]
     fn split(self: Pin<&mut Self>) -> (&O, &mut Option<O::Output>, Pin<&Sudog<O::Payload>>) {
         // SAFETY: the sudog is structurally pinned and never moved; op and out are plain data.
         unsafe {
@@ -208,12 +208,16 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
         out.is_some()
     }
 
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16, wakes: &mut Wakes) {
+    unsafe fn before_wait(self: Pin<&mut Self>, wakes: &mut Wakes) {
+        // SAFETY: the lock is held.
+        self.op.before_wait(unsafe { self.object().inner() }, wakes);
+    }
+
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
         let (op, _, sudog) = self.split();
         // SAFETY: the lock is held; the sudog is pinned with its select, which unlinks it before it goes.
         unsafe {
             let inner = op.object().inner();
-            op.before_wait(inner, wakes);
             op.queue(inner).push(sudog, waiter, case, true);
             op.changed(inner);
         }
@@ -330,9 +334,13 @@ where
         // SAFETY: promised by the caller.
         unsafe { self.case().attempt(wakes) }
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16, wakes: &mut Wakes) {
+    unsafe fn before_wait(self: Pin<&mut Self>, wakes: &mut Wakes) {
         // SAFETY: promised by the caller.
-        unsafe { self.case().enqueue(waiter, case, wakes) }
+        unsafe { self.case().before_wait(wakes) }
+    }
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
+        // SAFETY: promised by the caller.
+        unsafe { self.case().enqueue(waiter, case) }
     }
     unsafe fn unlink(self: Pin<&mut Self>) {
         // SAFETY: promised by the caller.
@@ -409,10 +417,16 @@ unsafe impl<C: RawCase> RawCase for Option<C> {
         self.as_pin_mut()
             .is_some_and(|case| unsafe { case.attempt(wakes) })
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, index: u16, wakes: &mut Wakes) {
+    unsafe fn before_wait(self: Pin<&mut Self>, wakes: &mut Wakes) {
         if let Some(case) = self.as_pin_mut() {
             // SAFETY: promised by the caller.
-            unsafe { case.enqueue(waiter, index, wakes) }
+            unsafe { case.before_wait(wakes) }
+        }
+    }
+    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, index: u16) {
+        if let Some(case) = self.as_pin_mut() {
+            // SAFETY: promised by the caller.
+            unsafe { case.enqueue(waiter, index) }
         }
     }
     unsafe fn unlink(self: Pin<&mut Self>) {

@@ -19,6 +19,7 @@
 //!
 //! Ordering pair: DONE (Release) in `done` -> `Word::load` (Acquire) in the owner's poll: payload and slot.
 
+use std::marker::PhantomPinned;
 use std::task::Waker;
 
 use crate::hook::{self, Note};
@@ -144,6 +145,8 @@ pub struct Waiter {
     pub(crate) word: Word,
     /// Touched as the table above says; the accesses are in `queue.rs`.
     pub(crate) slot: UnsafeCell<Slot>,
+    /// Peers reach a parked waiter by its address, so a `&mut` to what holds one must not claim to be the only way.
+    _pin: PhantomPinned,
 }
 
 impl Waiter {
@@ -157,6 +160,7 @@ impl Waiter {
         Waiter {
             word: Word(AtomicU32::new(PARKED)),
             slot,
+            _pin: PhantomPinned,
         }
     }
 
@@ -168,6 +172,7 @@ impl Waiter {
                 waker: None,
                 note: None,
             }),
+            _pin: PhantomPinned,
         }
     }
 }
