@@ -47,3 +47,8 @@ pub use task::{JoinError, JoinHandle};
 #[cfg(feature = "rt")]
 pub use time::{after, sleep, sleep_until, tick, timeout};
 pub use wait::Arm;
+
+/// The README's tour, run as a test.
+#[cfg(all(doctest, feature = "rt"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! The main job, run as a program: its output against `sha256sum`, its exit codes, Ctrl-C, and its report.
 
-#![cfg(unix)]
+#![cfg(all(unix, feature = "rt"))]
 
 use sha2::{Digest, Sha256};
 use std::ffi::OsStr;

@@ -167,7 +167,9 @@ async fn pipeline(
             let _ = paths_left.upgrade().map(|paths| paths.close());
             let _ = sums_left.upgrade().map(|sums| sums.close());
             // What is complete is still printed, unless the output hangs.
-            let _ = timeout(GRACE, collect).await;
+            if timeout(GRACE, collect).await.is_ok() {
+                progress.end();
+            }
             return End::Interrupted;
         }
     };

@@ -231,14 +231,14 @@ impl Book {
         let evidence = match stage.held {
             Duration::ZERO => String::new(),
             held => format!(
-                ", and others waited {:.3} s to send to it",
+                ", while others waited {:.3} s to send to it",
                 held.as_secs_f64()
             ),
         };
         let share = stage.share(stage.work);
         let own = stage.share(stage.waiting());
         format!(
-            "The {name} stage holds the rest up: at work {share:.0} % of the time, it waited only {own:.0} %{evidence}.\n"
+            "The {name} stage holds the rest up: it was at work {share:.0} % of the time and waited {own:.0} %{evidence}.\n"
         )
     }
 }
