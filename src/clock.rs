@@ -12,6 +12,7 @@
 //! 3. No function here panics: counters that run backwards between cores give 0, overlong times saturate.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 // The clock is the same machine under loom: statics that models share and that decide nothing in them.
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -38,6 +39,10 @@ static RATE: AtomicU64 = AtomicU64::new(ONE);
 static REFINE_AT: AtomicU64 = AtomicU64::new(0);
 const ONE: u64 = 1 << 32;
 
+thread_local! {
+    static RECENT: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Both clocks at one moment.
 #[derive(Clone, Copy)]
 struct Reading {
@@ -48,11 +53,19 @@ struct Reading {
 /// Now, in ticks. Only differences mean anything, and only through [`ticks_to_ns`].
 #[inline]
 pub(crate) fn ticks() -> u64 {
-    if SOURCE.load(Relaxed) == COUNTER {
+    let now = if SOURCE.load(Relaxed) == COUNTER {
         counter()
     } else {
         ticks_slow()
-    }
+    };
+    RECENT.with(|recent| recent.set(now));
+    now
+}
+
+/// What [`ticks`] last said on this thread: for whoever can do with that and not with the cost of a reading.
+#[inline]
+pub(crate) fn recent() -> u64 {
+    RECENT.with(Cell::get)
 }
 
 /// A difference of ticks as nanoseconds, exact to better than 0.1 %. The first call in a process may spin for up to

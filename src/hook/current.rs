@@ -22,6 +22,8 @@ use crate::shim::thread_local;
 
 /// A budget that never ends: for threads, and for tasks of other executors.
 pub(crate) const UNLIMITED: u32 = u32::MAX;
+/// Operations between two looks at the clock in a time slice.
+const SLICE_BUDGET: u32 = 128;
 
 /// The one that runs: what to compare wakers with, and where its status goes.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,8 @@ impl Current {
 struct Slot {
     current: Cell<Current>,
     budget: Cell<u32>,
+    /// Until when a used-up budget is filled up again, in ticks.
+    slice_end: Cell<u64>,
     yielded: Cell<bool>,
     /// The raw id of the task that is ending here.
     ended: Cell<u64>,
@@ -52,6 +56,7 @@ thread_local! {
         Slot {
             current: Cell::new(Current::NOBODY),
             budget: Cell::new(UNLIMITED),
+            slice_end: Cell::new(0),
             yielded: Cell::new(false),
             ended: Cell::new(0),
         }
@@ -146,6 +151,21 @@ pub(crate) fn set_budget(operations: u32) {
     SLOT.with(|slot| slot.budget.set(operations));
 }
 
+/// Begins a time slice: it is good for [`SLICE_BUDGET`] operations, and for more until `end`, in ticks.
+#[inline]
+pub(crate) fn new_slice(end: u64) {
+    SLOT.with(|slot| {
+        slot.budget.set(SLICE_BUDGET);
+        slot.slice_end.set(end);
+    });
+}
+
+/// Whether the slice's time was over when somebody last looked at the clock here, as every wait does that begins.
+#[inline]
+pub(crate) fn slice_is_over() -> bool {
+    SLOT.with(|slot| clock::recent() >= slot.slice_end.get())
+}
+
 // === for operations ===
 
 /// Whether `waker` is the one that the running poll was given.
@@ -161,13 +181,25 @@ pub(crate) fn is_own_waker(waker: &Waker) -> bool {
 #[inline]
 pub(crate) fn spend_budget() -> bool {
     SLOT.with(|slot| match slot.budget.get() {
-        0 => false,
+        0 => slot.refill(),
         UNLIMITED => true,
         left => {
             slot.budget.set(left - 1);
             true
         }
     })
+}
+
+impl Slot {
+    /// The operations of the slice are used up. If its time is not, it has some more: the clock is read only here.
+    #[cold]
+    fn refill(&self) -> bool {
+        let goes_on = clock::ticks() < self.slice_end.get();
+        if goes_on {
+            self.budget.set(SLICE_BUDGET - 1);
+        }
+        goes_on
+    }
 }
 
 /// The running poll gives way to others: it says Pending next, and is polled again after they had their turn.

@@ -18,7 +18,7 @@
 //!
 //! ORDERING pairs: `tail` stored Release by push / loaded Acquire by a thief: it sees the slots and the tasks in them.
 //! `head` moved Release by a thief / loaded Acquire by push: the slots were read before they are overwritten. `runnext`
-//! stored Release by the owner / swapped Acquire by a thief: it sees the task. All of Go's `runqput`, `runqget`,
+//! stored Release by the owner / taken Acquire by a thief: it sees the task. All of Go's `runqput`, `runqget`,
 //! `runqgrab` and `runqsteal` (`src/runtime/proc.go`), with the same roles.
 #![allow(unsafe_code)]
 
@@ -194,34 +194,38 @@ impl Local {
         let Err(task) = self.put_next(task) else {
             return None;
         };
-        let before = self.swap_next(task.into_raw());
-        // SAFETY: the swap took it out.
+        // ORDERING: Release as in `put_next`; what we get is our own, or the null of a thief.
+        let runnext = &self.queue.owner.runnext;
+        let before = if self.alone {
+            let before = runnext.load(Relaxed);
+            runnext.store(task.into_raw(), Relaxed);
+            before
+        } else {
+            runnext.swap(task.into_raw(), AcqRel)
+        };
+        // SAFETY: we took it out.
         unsafe { take(before) }
     }
 
     /// Takes the next one.
     #[inline]
     pub(super) fn take_next(&mut self) -> Option<Runnable> {
+        let runnext = &self.queue.owner.runnext;
         // ORDERING: Relaxed: as in `put_next`.
-        if self.queue.owner.runnext.load(Relaxed).is_null() {
+        let next = runnext.load(Relaxed);
+        if next.is_null() {
             return None;
         }
-        let before = self.swap_next(ptr::null_mut());
-        // SAFETY: the swap took it out.
-        unsafe { take(before) }
-    }
-
-    #[inline]
-    fn swap_next(&mut self, new: *mut Header) -> *mut Header {
-        let runnext = &self.queue.owner.runnext;
         if self.alone {
-            let before = runnext.load(Relaxed);
-            runnext.store(new, Relaxed);
-            before
+            runnext.store(ptr::null_mut(), Relaxed);
         } else {
-            // ORDERING: Release as in `put_next`; what we get is our own, or the null of a thief.
-            runnext.swap(new, AcqRel)
+            // ORDERING: Relaxed: it is our own, or a thief has it.
+            runnext
+                .compare_exchange(next, ptr::null_mut(), Relaxed, Relaxed)
+                .ok()?;
         }
+        // SAFETY: we took it out.
+        unsafe { take(next) }
     }
 
     /// Takes the older half of `victim`'s ring: the oldest task to run, the others to this ring, which must be empty.
@@ -315,13 +319,17 @@ impl Queue {
 
     /// Takes the owner's next task, for whoever has seen the owner stuck in a long poll.
     pub(super) fn steal_next(&self) -> Option<Runnable> {
-        if !self.has_next() {
+        let next = self.owner.runnext.load(Relaxed);
+        if next.is_null() {
             return None;
         }
-        // ORDERING: pairs with the Release in `put_next`.
-        let raw = self.owner.runnext.swap(ptr::null_mut(), AcqRel);
-        // SAFETY: the swap took it out.
-        unsafe { take(raw) }
+        // ORDERING: Acquire pairs with the Release in `put_next`: we see the task.
+        let taken = self
+            .owner
+            .runnext
+            .compare_exchange(next, ptr::null_mut(), Acquire, Relaxed);
+        // SAFETY: we took it out. That it may be another one than we saw first, at the same place, does not matter.
+        taken.ok().and_then(|raw| unsafe { take(raw) })
     }
 
     pub(super) fn tick(&self) -> u32 {

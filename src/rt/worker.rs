@@ -30,12 +30,8 @@ use crate::util::rng;
 
 /// Every so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
 const FAIRNESS: u32 = 61;
-/// Operations that a time slice is good for.
-const BUDGET: u32 = 128;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
-/// Every so many polls of a slice the clock is read.
-const CLOCK: u32 = 8;
 /// How often a searching worker looks at everybody before it sleeps.
 const SEARCHES: u32 = 8;
 
@@ -44,8 +40,7 @@ pub(super) struct Core {
     slot: usize,
     local: Local,
     tick: u32,
-    /// When the time slice ends, in ticks; 0 before its first look at the clock.
-    slice_end: u64,
+    /// The length of a time slice, in ticks.
     slice: u64,
     searching: bool,
 }
@@ -66,7 +61,6 @@ impl Core {
             slot,
             local,
             tick: 0,
-            slice_end: 0,
             slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
             searching: false,
         }
@@ -81,7 +75,7 @@ impl Core {
             return Some(task);
         }
         if let Some(task) = self.local.take_next() {
-            if !self.slice_is_over() {
+            if !current::slice_is_over() {
                 return Some(task);
             }
             self.push_back(shared, task);
@@ -91,24 +85,9 @@ impl Core {
         Some(task)
     }
 
-    fn new_slice(&mut self) {
-        self.slice_end = 0;
-        current::set_budget(BUDGET);
-    }
-
-    /// The clock is read at every eighth turn only: it costs as much as the rest of the way.
-    fn slice_is_over(&mut self) -> bool {
-        if current::budget() == 0 {
-            return true;
-        }
-        if self.tick % CLOCK != 0 {
-            return false;
-        }
-        let now = clock::ticks();
-        if self.slice_end == 0 {
-            self.slice_end = now.saturating_add(self.slice);
-        }
-        now >= self.slice_end
+    /// The clock is not read for it: the last wait that began on this thread did.
+    fn new_slice(&self) {
+        current::new_slice(clock::recent().saturating_add(self.slice));
     }
 
     /// A fair share of the global queue: one to run, the rest to the ring, which is empty.
