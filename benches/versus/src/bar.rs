@@ -92,11 +92,15 @@ impl fmt::Display for Line<'_> {
             .row
             .ratio()
             .map_or(String::new(), |r| format!("{r:.2}"));
-        write!(f, "{verdict}  {case:<34} w{workers}  {ratio:>5}")?;
+        write!(f, "{verdict}  {case:<37} w{workers}  {ratio:>5}")?;
         for standing in self.row.gochan().into_iter().chain(self.row.best_peer()) {
             write!(f, "  {} {} {unit}", standing.peer, number(standing.median))?;
         }
-        f.write_str(self.row.mark())
+        f.write_str(self.row.mark())?;
+        match self.row.left_out.join(", ") {
+            none if none.is_empty() => Ok(()),
+            left_out => write!(f, " (not compared: {left_out})"),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What was measured, merged into rows: medians, who is best, and the ratio to gochan.
 //!
 //! 1. Samples of different places (near, far) are never mixed. A row counts the near ones when gochan and a peer have
-//!    some, else the far ones; a peer without samples of that place is named and left out of the comparison.
+//!    some, else the far ones; a peer without samples of that place is named and left out of the comparison. Bytes
+//!    are the same everywhere and count as near.
 //! 2. A ratio above 1 means gochan is ahead, whichever way the unit points.
 
 use crate::protocol::{Malformed, Reading};
@@ -15,6 +16,9 @@ pub const GOCHAN: &str = "gochan";
 
 /// The unit under which busy cores are reported.
 const CORES: &str = "cores";
+
+/// The unit of memory.
+const BYTES: &str = "B";
 
 /// Figures of which more is better.
 const HIGHER_IS_BETTER: [&str; 2] = [":acq_total", ":min_share"];
@@ -91,7 +95,13 @@ impl Results {
                 .entry(peer.clone())
                 .or_default()
         };
-        cell.0.entry(sample.place).or_default().extend(values);
+        // Memory takes as much room wherever the processors are.
+        let place = if unit == BYTES {
+            Place::Near
+        } else {
+            sample.place
+        };
+        cell.0.entry(place).or_default().extend(values);
     }
 
     pub fn rows(&self) -> Vec<Row> {
@@ -112,10 +122,11 @@ impl Results {
         Some((peers.get(peer).and_then(rough)?, best))
     }
 
-    /// Whether a peer has a sample of this place in any row of a case.
+    /// Whether a peer has a sample of this place in a row of a case where places matter.
     pub fn has(&self, case: &str, workers: usize, peer: &str, place: Place) -> bool {
         self.rows.iter().any(|(key, peers)| {
             key.workers.0 == workers
+                && key.unit != BYTES
                 && key.case.split(':').next() == Some(case)
                 && peers
                     .get(peer)

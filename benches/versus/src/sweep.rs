@@ -30,7 +30,7 @@ pub struct Settings {
     pub rounds: u32,
     pub sample_ms: u64,
     pub samples: u64,
-    /// No round is begun that would likely end after this.
+    /// No round is begun that would likely end after this, and no run at all after it.
     pub budget: Duration,
     /// Measure peers that are slow and far behind only once.
     pub short: bool,
@@ -104,9 +104,7 @@ pub fn sweep(plan: &Plan, settings: &Settings, csv: Option<Box<dyn Write>>) -> i
         longest = longest.max(began.elapsed());
     }
     for again in 0..MAKE_UPS {
-        if sweep.start.elapsed() < settings.budget {
-            sweep.make_up(plan, settings.rounds + again)?;
-        }
+        sweep.make_up(plan, settings.rounds + again)?;
     }
     sweep.csv.as_mut().map(Write::flush).transpose()?;
     Ok(sweep.outcome)
@@ -146,7 +144,7 @@ impl Sweep<'_> {
         for row in plan.rows.values() {
             let counts = self.place_to_fill(row);
             for run in row {
-                if !self.has(run, counts) {
+                if !self.has(run, counts) && self.start.elapsed() < self.settings.budget {
                     self.run(run, round)?;
                 }
             }

@@ -49,6 +49,12 @@ fn a_ratio_above_one_is_gochan_ahead_whichever_way_the_unit_points() {
 }
 
 #[test]
+fn bytes_count_wherever_they_were_measured() {
+    let row = &rows(&["0,far,D06:b,gochan,2,B,400", "0,mixed,D06:b,kanal,2,B,500"])[0];
+    assert_eq!((row.place, row.ratio()), (Place::Near, Some(1.25)));
+}
+
+#[test]
 fn cores_are_no_row_of_their_own() {
     let all = rows(&[
         "0,near,A01,gochan,2,ns,100",
