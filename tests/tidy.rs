@@ -78,8 +78,13 @@ const UNSAFE: &[(&str, &str)] = &[
     ),
     (
         "src/select/selectgo.rs",
+        "parks, collects and abandons cases, by the contract of a case",
+    ),
+    (
+        "src/select/table.rs",
         "locks, queues and unlinks all cases, by the contract of a case",
     ),
+    ("src/select/tuple.rs", "pins the cases of a tuple in place"),
     (
         "src/task/raw.rs",
         "the task cell: one allocation for any future, shared by reference counts of its own",

@@ -20,7 +20,9 @@ use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
-use super::selectgo::{Core, Dyn, Order, Table, Won};
+use super::look::Order;
+use super::selectgo::{Core, Won};
+use super::table::{Dyn, Table};
 use crate::wait::case::{Arm, Case, RawCase};
 use crate::wait::op::Look;
 use crate::wait::parker;
@@ -418,3 +420,6 @@ impl<T> Future for Next<'_, '_, T> {
         self.project().list.poll_next(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

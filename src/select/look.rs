@@ -11,11 +11,30 @@
 use std::pin::Pin;
 use std::task::Context;
 
-use super::selectgo::Order;
 use crate::util::rng;
 use crate::wait::case::{Kind, RawCase};
 use crate::wait::op::Look;
 use crate::wait::wakes::Wakes;
+
+/// In which order the cases are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Written,
+    Shuffled,
+    /// Shuffled but for the last one, which is a limit of time and wins only if no other case does.
+    LastStays,
+}
+
+impl Order {
+    #[inline(always)]
+    pub(super) fn new(biased: bool) -> Self {
+        if biased {
+            Order::Written
+        } else {
+            Order::Shuffled
+        }
+    }
+}
 
 /// What a look came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

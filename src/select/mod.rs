@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `look.rs` | the first pass, case by case |
+//! | `table.rs` | the cases of one poll, locked and queued |
 //! | `selectgo.rs` | the decision, not generic |
 //! | `mod.rs` | the futures, and the list of cases they are generic over |
 //! | `fut.rs` | any foreign future as an arm |
@@ -18,6 +19,7 @@ mod list;
 mod look;
 mod macros;
 mod selectgo;
+mod table;
 mod tuple;
 
 use std::convert::Infallible;
@@ -31,8 +33,9 @@ use pin_project_lite::pin_project;
 
 use crate::wait::case::{Arm, Case};
 use crate::wait::op::Look;
-use look::Sight;
-use selectgo::{Core, Dyn, Order, Table, Won};
+use look::{Order, Sight};
+use selectgo::{Core, Won};
+use table::{Dyn, Table};
 
 pub use fut::{Fut, fut};
 pub use list::{Next, SelectList};
@@ -413,3 +416,6 @@ pub const fn at_most_32(arms: &[()]) {
         "select: more than 32 arms; `SelectList` takes any number"
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The decision: which of several cases goes on, now or when a peer says so. After Go's selectgo (runtime/select.go).
 //!
-//! What it is not: generic, or a future. It works on a slice of cases that lies on the caller's stack for one poll;
-//! `mod.rs` has the futures, `macros.rs` the syntax.
+//! What it is not: generic, or a future. It works on a table of cases that lies on the caller's stack for one poll;
+//! `table.rs` says how they are locked and queued, `mod.rs` has the futures, `macros.rs` the syntax.
 //!
 //! The passes
 //! 1. *Look*, in a fresh uniform order, each case by itself: without its lock if that shows that it is not ready,
@@ -17,8 +17,8 @@
 //!    the one case that the word names.
 //! 2. Before the memory goes away, and before another case may win, every queue case has been unlinked *under its lock*:
 //!    a peer that popped it and lost the claim is inside that lock while it still looks at us.
-//! 3. No foreign code runs while a lock is held: polled cases are polled in pass 1 only, foreign wakers cloned before
-//!    pass 3 and dropped after it.
+//! 3. No foreign code runs while a lock is held: cases are polled before pass 3, foreign wakers cloned before it and
+//!    dropped after it.
 //! 4. An effectful case is polled only while no queue can decide for another one: the waiter is withdrawn first.
 //!
 //! ```text
@@ -32,30 +32,16 @@
 #![allow(unsafe_code)]
 
 use std::panic::Location;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use super::look::{self, Sight};
+use super::look::{self, Order};
+use super::table::{Dyn, Table};
 use crate::clock;
 use crate::hook::{self, ArmNote, Note, WaitReason, current};
-use crate::wait::case::{Kind, RawCase};
-use crate::wait::op::{Look, out_of_budget};
-use crate::wait::waiter::{How, Seen, Slot, Waiter};
+use crate::wait::case::Kind;
+use crate::wait::op::out_of_budget;
+use crate::wait::waiter::{How, Seen, Slot, Waited, Waiter};
 use crate::wait::wakes::Wakes;
-
-/// A case, as the select sees it.
-pub(super) type Dyn<'a> = Pin<&'a mut (dyn RawCase + 'a)>;
-
-/// Room for one poll: the cases, and three tables as long as they are many.
-pub(super) struct Table<'t, 'a> {
-    pub(super) cases: &'t mut [Dyn<'a>],
-    /// Poll order.
-    pub(super) order: &'t mut [u16],
-    /// Queue cases by the address of their object.
-    pub(super) locks: &'t mut [u16],
-    /// What pass 1 saw of each without its lock.
-    pub(super) looks: &'t mut [Look],
-}
 
 /// What a poll comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,26 +55,6 @@ enum Stage {
     Fresh,
     Parked,
     Over,
-}
-
-/// In which order the cases are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Written,
-    Shuffled,
-    /// Shuffled but for the last one, which is a limit of time and wins only if no other case does.
-    LastStays,
-}
-
-impl Order {
-    #[inline(always)]
-    pub(super) fn new(biased: bool) -> Self {
-        if biased {
-            Order::Written
-        } else {
-            Order::Shuffled
-        }
-    }
 }
 
 /// The state of a select between polls.
@@ -202,7 +168,7 @@ impl Core {
                 self.since = clock::ticks();
             }
             // SAFETY: in no queue, so nobody else knows the waiter.
-            unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
+            unsafe { self.waiter.set_slot(Some(waker), self.ready_note(table)) };
             self.waiter.word.start_parked();
             self.stage = Stage::Parked;
             table.enqueue_all(held, &self.waiter, &mut wakes);
@@ -276,7 +242,7 @@ impl Core {
             return self.resume(table, cx);
         }
         // SAFETY: the locks of all its queues are held and it is not decided, so no peer is at the slot.
-        let old = unsafe { self.waiter.set_slot(Some(waker), self.ready_note()) };
+        let old = unsafe { self.waiter.set_slot(Some(waker), self.ready_note(table)) };
         table.unlock_all(held);
         drop(old);
         self.park(table)
@@ -338,8 +304,9 @@ impl Core {
         }
     }
 
-    fn ready_note(&self) -> Option<Box<Note>> {
-        Slot::note_of(|| self.note())
+    fn ready_note(&self, table: &Table<'_, '_>) -> Option<Box<Waited>> {
+        let object = |case: &Dyn<'_>| case.arm_note().object;
+        Slot::note_of_select(|| (self.note(), table.cases.iter().map(object).collect()))
     }
 
     fn park(&self, table: &Table<'_, '_>) -> Poll<Won> {
@@ -363,173 +330,5 @@ impl Core {
             current::park_select(&note, &few[..arms]);
         }
         Poll::Pending
-    }
-}
-
-/// Which entries of `Table::locks` are in use; the proof that `lock_all` has run.
-#[derive(Clone, Copy)]
-struct Held(usize);
-
-impl Table<'_, '_> {
-    /// Passes 1 and 2. `doubtful`: what a look without the lock says of some case may be wrong.
-    pub(super) fn try_each(
-        &mut self,
-        order: Order,
-        doubtful: bool,
-        cx: &mut Context<'_>,
-    ) -> Option<usize> {
-        look::shuffle(self.order, order);
-        match self.look(cx) {
-            (None, true) if !doubtful && self.is_unmoved() => None,
-            (None, _) => self.look_at_once(),
-            (won, _) => won,
-        }
-    }
-
-    /// Pass 1. The case that could go on, and whether every other one was seen to be unready without its lock.
-    fn look(&mut self, cx: &mut Context<'_>) -> (Option<usize>, bool) {
-        let mut quiet = true;
-        for &i in &*self.order {
-            let i = usize::from(i);
-            match look::look(self.cases[i].as_mut(), cx, &mut self.looks[i]) {
-                Sight::Won => return (Some(i), false),
-                Sight::Unready => {}
-                Sight::Busy => quiet = false,
-            }
-        }
-        (None, quiet)
-    }
-
-    fn is_unmoved(&self) -> bool {
-        let mut seen = self.cases.iter().zip(&*self.looks);
-        seen.all(|(case, look)| look::is_unmoved(&**case, look))
-    }
-
-    /// One look at all queue cases at one instant.
-    #[cold]
-    fn look_at_once(&mut self) -> Option<usize> {
-        let mut wakes = Wakes::new();
-        let held = self.lock_all();
-        let won = self.try_all(held, &mut wakes);
-        self.unlock_all(held);
-        wakes.fire();
-        won
-    }
-
-    /// Locks every object once, in address order: two selects can never wait for each other's locks.
-    fn lock_all(&mut self) -> Held {
-        let mut n = 0;
-        // In poll order, so that of two cases of one object either may be the first in its queue.
-        for &i in &*self.order {
-            if let Kind::Queue(_) = self.cases[usize::from(i)].kind() {
-                self.locks[n] = i;
-                n += 1;
-            }
-        }
-        self.sort_locks(n);
-        for at in 0..n {
-            if self.is_first_of_object(at) {
-                self.cases[usize::from(self.locks[at])].lock();
-            }
-        }
-        Held(n)
-    }
-
-    /// By address. Few are sorted by insertion, which is what the general sort does with them after some preparation.
-    #[inline(always)]
-    fn sort_locks(&mut self, n: usize) {
-        const FEW: usize = 8;
-        if n > FEW {
-            return self.sort_many_locks(n);
-        }
-        for end in 1..n {
-            let (last, addr) = (self.locks[end], self.addr(end));
-            let mut at = end;
-            while at > 0 && self.addr(at - 1) > addr {
-                self.locks[at] = self.locks[at - 1];
-                at -= 1;
-            }
-            self.locks[at] = last;
-        }
-    }
-
-    #[cold]
-    fn sort_many_locks(&mut self, n: usize) {
-        let cases = &*self.cases;
-        self.locks[..n].sort_unstable_by_key(|&i| address(&cases[usize::from(i)]));
-    }
-
-    fn addr(&self, at: usize) -> usize {
-        address(&self.cases[usize::from(self.locks[at])])
-    }
-
-    fn is_first_of_object(&self, at: usize) -> bool {
-        at == 0 || self.addr(at - 1) != self.addr(at)
-    }
-
-    fn unlock_all(&mut self, held: Held) {
-        for at in (0..held.0).rev() {
-            if self.is_first_of_object(at) {
-                // SAFETY: `lock_all` has taken the lock of each first case on this thread.
-                unsafe { self.cases[usize::from(self.locks[at])].unlock() };
-            }
-        }
-    }
-
-    fn try_all(&mut self, _held: Held, wakes: &mut Wakes) -> Option<usize> {
-        for &i in &*self.order {
-            let case = &mut self.cases[usize::from(i)];
-            // SAFETY: all locks are held (`_held`).
-            if matches!(case.kind(), Kind::Queue(_)) && unsafe { case.as_mut().attempt(wakes) } {
-                return Some(usize::from(i));
-            }
-        }
-        None
-    }
-
-    fn enqueue_all(&mut self, held: Held, waiter: &Waiter, wakes: &mut Wakes) {
-        let locks = &self.locks[..held.0];
-        // First for all, while none of ours is queued: what a case does for others must not be done for us.
-        for &i in locks {
-            // SAFETY: all locks are held.
-            unsafe { self.cases[usize::from(i)].as_mut().before_wait(wakes) };
-        }
-        for &i in locks {
-            // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which unlinks them
-            // before it goes.
-            unsafe { self.cases[usize::from(i)].as_mut().enqueue(waiter, i) };
-        }
-    }
-
-    /// Unlinks all queue cases but the winner, each under its own lock.
-    fn unlink_all(&mut self, winner: Option<u16>) {
-        for (i, case) in self.cases.iter_mut().enumerate() {
-            if winner == Some(i as u16) || !matches!(case.kind(), Kind::Queue(_)) {
-                continue;
-            }
-            case.lock();
-            // SAFETY: the lock is held for both calls.
-            unsafe {
-                case.as_mut().unlink();
-                case.unlock();
-            }
-        }
-    }
-
-    /// Polled cases forget their wakers, which are dropped here, where no lock is held.
-    #[inline(always)]
-    pub(super) fn retire_all(&mut self) {
-        for case in self.cases.iter_mut() {
-            if let Kind::Polled { .. } = case.kind() {
-                drop::<Option<Waker>>(case.as_mut().retire());
-            }
-        }
-    }
-}
-
-fn address(case: &Dyn<'_>) -> usize {
-    match case.kind() {
-        Kind::Queue(addr) => addr,
-        _ => unreachable!("only queue cases are listed for locking"),
     }
 }

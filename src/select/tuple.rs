@@ -8,8 +8,8 @@
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
-use super::look::{self, Sight};
-use super::selectgo::{Dyn, Order};
+use super::look::{self, Order, Sight};
+use super::table::Dyn;
 use super::{Cases, Select, with_table};
 use crate::wait::case::{Arm, Case};
 use crate::wait::op::Look;

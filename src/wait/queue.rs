@@ -27,9 +27,8 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::Waker;
 
-use super::waiter::{How, Seen, Slot, Waiter};
+use super::waiter::{How, Seen, Slot, Waited, Waiter};
 use super::wakes::Wakes;
-use crate::hook::Note;
 use crate::shim::UnsafeCell;
 
 /// One place in one queue.
@@ -266,7 +265,8 @@ impl<P> Claimed<'_, P> {
         // SAFETY: the waiter lives until DONE is stored; that store is the last touch (rule R2).
         let who = unsafe { &*who };
         // SAFETY: the slot is the claimer's until DONE.
-        who.slot.with_mut(|slot| wakes.take(unsafe { &mut *slot }));
+        who.slot
+            .with_mut(|slot| wakes.take_case(unsafe { &mut *slot }, case));
         who.word.done(case, how);
     }
 }
@@ -282,7 +282,7 @@ impl Waiter {
     pub(crate) unsafe fn set_slot(
         &self,
         waker: Option<Waker>,
-        note: Option<Box<Note>>,
+        note: Option<Box<Waited>>,
     ) -> Option<Waker> {
         self.slot.with_mut(|slot| {
             // SAFETY: nobody else can reach the slot, promised by the caller.

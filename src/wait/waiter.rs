@@ -22,7 +22,7 @@
 use std::marker::PhantomPinned;
 use std::task::Waker;
 
-use crate::hook::{self, Note};
+use crate::hook::{self, Note, ObjId};
 use crate::shim::{AtomicU32, Ordering::*, UnsafeCell};
 
 const IDLE: u32 = 0;
@@ -136,7 +136,27 @@ pub(crate) struct Slot {
     pub(crate) waker: Option<Waker>,
     /// Who waits for what, for those who listen to wakes. Boxed, so that a wait that nobody listens to is small: an
     /// operation is moved into its future, and every byte of it with it.
-    pub(crate) note: Option<Box<Note>>,
+    pub(crate) note: Option<Box<Waited>>,
+}
+
+/// A wait, for those who listen to wakes.
+#[derive(Debug)]
+pub(crate) struct Waited {
+    note: Note,
+    /// The object of each case; empty for a single operation, whose object is in the note.
+    objects: Box<[ObjId]>,
+}
+
+impl Waited {
+    /// The note of a wait that ended with this case.
+    pub(crate) fn ended_by(&self, case: u16) -> Note {
+        let object = self.objects.get(usize::from(case));
+        let object = *object.unwrap_or(&self.note.object);
+        Note {
+            object,
+            ..self.note
+        }
+    }
 }
 
 /// One blocked operation.
@@ -152,7 +172,7 @@ pub struct Waiter {
 impl Waiter {
     /// A waiter that is about to be queued, once.
     #[inline(always)]
-    pub(crate) fn parked(waker: Waker, note: Option<Box<Note>>) -> Self {
+    pub(crate) fn parked(waker: Waker, note: Option<Box<Waited>>) -> Self {
         let slot = UnsafeCell::new(Slot {
             waker: Some(waker),
             note,
@@ -180,7 +200,21 @@ impl Waiter {
 impl Slot {
     /// The note of a wait, if somebody listens.
     #[inline(always)]
-    pub(crate) fn note_of(note: impl FnOnce() -> Note) -> Option<Box<Note>> {
-        hook::on(hook::READY).then(|| Box::new(note()))
+    pub(crate) fn note_of(note: impl FnOnce() -> Note) -> Option<Box<Waited>> {
+        hook::on(hook::READY).then(|| {
+            let (note, objects) = (note(), Box::default());
+            Box::new(Waited { note, objects })
+        })
+    }
+
+    /// The same for a wait for one of several objects.
+    #[inline(always)]
+    pub(crate) fn note_of_select(
+        note: impl FnOnce() -> (Note, Box<[ObjId]>),
+    ) -> Option<Box<Waited>> {
+        hook::on(hook::READY).then(|| {
+            let (note, objects) = note();
+            Box::new(Waited { note, objects })
+        })
     }
 }

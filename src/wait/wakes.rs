@@ -44,8 +44,14 @@ impl Wakes {
     /// Takes what a completed waiter leaves behind.
     #[inline(always)]
     pub(crate) fn take(&mut self, slot: &mut Slot) {
-        if let Some(note) = slot.note.take() {
-            self.more().notes.push(*note);
+        self.take_case(slot, 0);
+    }
+
+    /// The same of a waiter with several cases, of which one has won.
+    #[inline(always)]
+    pub(crate) fn take_case(&mut self, slot: &mut Slot, case: u16) {
+        if let Some(waited) = slot.note.take() {
+            self.more().notes.push(waited.ended_by(case));
         }
         if let Some(waker) = slot.waker.take() {
             self.push(waker);
