@@ -4,16 +4,11 @@ pub(crate) mod rng {
     //! A thread's own generator of random numbers (wyrand), seeded from the system's entropy. Not for secrets.
 
     use std::cell::Cell;
-    use std::hash::{BuildHasher, RandomState};
 
-    std::thread_local! {
+    use crate::shim::{entropy, thread_local};
+
+    thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
-    }
-
-    #[cold]
-    fn seed() -> u64 {
-        // `RandomState` draws its keys from the operating system, and new ones for each thread.
-        RandomState::new().hash_one(0x5EED_u64) | 1
     }
 
     /// 64 random bits.
@@ -21,7 +16,7 @@ pub(crate) mod rng {
     pub(crate) fn next() -> u64 {
         STATE.with(|state| {
             let old = state.get();
-            let old = if old == 0 { seed() } else { old };
+            let old = if old == 0 { entropy() | 1 } else { old };
             let new = old.wrapping_add(0xA076_1D64_78BD_642F);
             state.set(new);
             let product = u128::from(new) * u128::from(new ^ 0xE703_7ED1_A0B4_28DB);

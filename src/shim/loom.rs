@@ -1,15 +1,97 @@
-//! loom's machine: every access of an atomic or a cell is a point where the model may switch threads.
+//! loom's machine: every access of an atomic is a point where the model may switch threads, every access of a cell is
+//! checked against all others, and so is the *end* of both, as a write: whoever still touches them then would touch freed
+//! memory on the real machine.
 
-#![allow(unused_imports)]
+#![allow(dead_code, unused_imports)]
 
-pub(crate) use ::loom::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
+use std::ops::{Deref, DerefMut};
+
 pub(crate) use ::loom::hint::spin_loop;
 pub(crate) use ::loom::sync::Arc;
-pub(crate) use ::loom::sync::atomic::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-};
+// Two whose end is not checked: loom offers no way to for the first, and the second is the parker's, which lies in std's
+// `Arc`, as std's `Wake` wants it, and loom does not see the counts of that one.
+pub(crate) use ::loom::sync::atomic::{AtomicBool, AtomicU8};
+pub(crate) use ::loom::sync::atomic::{Ordering, fence};
 pub(crate) use ::loom::thread;
 pub(crate) use ::loom::thread::yield_now;
+
+macro_rules! atomics {
+    ($($name:ident $(<$T:ident>)? ($value:ty);)*) => {$(
+        #[derive(Debug)]
+        pub(crate) struct $name $(<$T>)? (::loom::sync::atomic::$name $(<$T>)?);
+
+        impl $(<$T>)? $name $(<$T>)? {
+            #[track_caller]
+            pub(crate) fn new(value: $value) -> Self {
+                Self(::loom::sync::atomic::$name::new(value))
+            }
+        }
+
+        impl $(<$T>)? Deref for $name $(<$T>)? {
+            type Target = ::loom::sync::atomic::$name $(<$T>)?;
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl $(<$T>)? DerefMut for $name $(<$T>)? {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.0
+            }
+        }
+
+        impl $(<$T>)? Drop for $name $(<$T>)? {
+            fn drop(&mut self) {
+                if !thread::panicking() {
+                    self.0.with_mut(|_| ());
+                }
+            }
+        }
+    )*};
+}
+
+atomics! {
+    AtomicU32(u32);
+    AtomicU64(u64);
+    AtomicUsize(usize);
+    AtomicPtr<T>(*mut T);
+}
+
+/// A cell whose every access, and whose end, loom checks.
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(::loom::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    #[track_caller]
+    pub(crate) fn new(value: T) -> Self {
+        UnsafeCell(::loom::cell::UnsafeCell::new(value))
+    }
+    #[track_caller]
+    #[allow(unsafe_code)]
+    pub(crate) fn into_inner(self) -> T {
+        let this = ManuallyDrop::new(self);
+        this.0.with_mut(|_| ());
+        // SAFETY: `this` is never dropped, so the cell is read out once.
+        unsafe { std::ptr::read(&this.0) }.into_inner()
+    }
+    #[track_caller]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(f)
+    }
+    #[track_caller]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(f)
+    }
+}
+
+impl<T> Drop for UnsafeCell<T> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.0.with_mut(|_| ());
+        }
+    }
+}
 
 pub(crate) type MutexGuard<'a, T> = ::loom::sync::MutexGuard<'a, T>;
 
@@ -54,6 +136,13 @@ impl Condvar {
 /// Few places, so that a model sees the ring full, wrapped and stolen from.
 pub(crate) const RING: usize = 4;
 
+/// Sets a flag and tells what it was. A flag that is set already is left alone: loom does not know that nothing can come
+/// between what a swap reads and what it writes, and might let a later clearing of the flag go before the swap for ever.
+pub(crate) fn set(flag: &AtomicBool, order: Ordering) -> bool {
+    flag.compare_exchange(false, true, order, Ordering::Relaxed)
+        .is_err()
+}
+
 /// Parks this thread. A model knows no time: it must not need the timeout.
 pub(crate) fn park(_timeout: Option<std::time::Duration>) {
     thread::park();
@@ -67,6 +156,16 @@ impl Default for Tracked {
     fn default() -> Tracked {
         Tracked(::loom::alloc::Track::new(()))
     }
+}
+
+/// Looks before a thread sleeps: what they see the look before the sleep sees as well.
+pub(crate) const SPINS: u32 = 0;
+/// Yields before a thread sleeps.
+pub(crate) const YIELDS: u32 = 0;
+
+/// A seed of random numbers. A model must take the same way each time.
+pub(crate) fn entropy() -> u64 {
+    0x5EED
 }
 
 #[allow(unsafe_code)]
@@ -90,7 +189,17 @@ pub(crate) use constant_thread_local as thread_local;
 /// Runs `body` in every interleaving with up to two preemptions, or as many as LOOM_MAX_PREEMPTIONS says.
 #[cfg(test)]
 pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
+    model_with(2, body);
+}
+
+/// As `model`, with another number of preemptions; `None` is without limit.
+#[cfg(test)]
+pub(crate) fn model_with(
+    preemptions: impl Into<Option<usize>>,
+    body: impl Fn() + Send + Sync + 'static,
+) {
     let mut builder = ::loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.preemption_bound = builder.preemption_bound.or(preemptions.into());
+    builder.max_branches = 10_000;
     builder.check(body);
 }

@@ -2,6 +2,8 @@
 
 #![allow(unused_imports)]
 
+use ::std::hash::{BuildHasher, RandomState};
+
 pub(crate) use ::parking_lot::{Condvar, Mutex, MutexGuard};
 pub(crate) use ::std::hint::spin_loop;
 pub(crate) use ::std::sync::Arc;
@@ -40,6 +42,12 @@ impl<T: ?Sized> UnsafeCell<T> {
 /// Places in a worker's ring: as in Go.
 pub(crate) const RING: usize = 256;
 
+/// Sets a flag and tells what it was.
+#[inline(always)]
+pub(crate) fn set(flag: &AtomicBool, order: Ordering) -> bool {
+    flag.swap(true, order)
+}
+
 /// Parks this thread, at most for `timeout`.
 pub(crate) fn park(timeout: Option<::std::time::Duration>) {
     match timeout {
@@ -58,4 +66,16 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     for _ in 0..200 {
         body();
     }
+}
+
+/// Looks before a thread sleeps.
+pub(crate) const SPINS: u32 = 60;
+/// Yields before a thread sleeps.
+pub(crate) const YIELDS: u32 = 8;
+
+/// A seed of random numbers.
+#[cold]
+pub(crate) fn entropy() -> u64 {
+    // `RandomState` draws its keys from the operating system, and new ones for each thread.
+    RandomState::new().hash_one(0x5EED_u64)
 }

@@ -19,7 +19,7 @@ use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
 use crate::hook::ObjId;
-use crate::shim::{AtomicBool, Ordering::*, UnsafeCell};
+use crate::shim::{AtomicBool, Ordering::*, UnsafeCell, set};
 
 /// A test-and-set lock of one byte.
 #[derive(Debug)]
@@ -32,10 +32,15 @@ impl ByteLock {
 
     #[inline(always)]
     fn lock(&self) {
-        // ORDERING: Acquire sees everything the last holder wrote before its Release store in `unlock`.
-        if self.0.swap(true, Acquire) {
+        if !self.try_lock() {
             self.lock_slow();
         }
+    }
+
+    #[inline(always)]
+    fn try_lock(&self) -> bool {
+        // ORDERING: Acquire sees everything the last holder wrote before its Release store in `unlock`.
+        !set(&self.0, Acquire)
     }
 
     #[cold]
@@ -44,7 +49,7 @@ impl ByteLock {
         let mut wait = Wait::new();
         loop {
             // ORDERING: Relaxed, only a hint that the swap is worth its cache line.
-            if !self.0.load(Relaxed) && !self.0.swap(true, Acquire) {
+            if !self.0.load(Relaxed) && self.try_lock() {
                 return;
             }
             wait.once();

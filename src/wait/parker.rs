@@ -16,13 +16,21 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
+
+use crate::hook::current;
+use crate::shim::{self, AtomicU8, Ordering::*, SPINS, YIELDS, thread, thread_local};
+
+const EMPTY: u8 = 0;
+const ASLEEP: u8 = 1;
+const WOKEN: u8 = 2;
 
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let future = pin!(future);
-    imp::run(future, None).expect("without a deadline only the future ends the wait")
+    run(future, None).expect("without a deadline only the future ends the wait")
 }
 
 /// The same, but gives up at the deadline. The future keeps its state.
@@ -31,143 +39,108 @@ pub(crate) fn block_on_until<F: Future>(
     future: Pin<&mut F>,
     deadline: Option<Instant>,
 ) -> Option<F::Output> {
-    imp::run(future, deadline)
+    run(future, deadline)
 }
 
-#[cfg(not(gochan_loom))]
-mod imp {
-    use super::*;
-    use crate::hook::current;
-    use crate::shim::{Arc, AtomicU8, Ordering::*};
-    use std::task::{Wake, Waker};
-    use std::thread::{self, Thread};
+struct Parker {
+    state: AtomicU8,
+    thread: thread::Thread,
+}
 
-    const EMPTY: u8 = 0;
-    const ASLEEP: u8 = 1;
-    const WOKEN: u8 = 2;
-
-    /// Spins and yields before sleep.
-    const SPINS: u32 = 60;
-    const YIELDS: u32 = 8;
-
-    struct Parker {
-        state: AtomicU8,
-        thread: Thread,
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
-    impl Wake for Parker {
-        fn wake(self: Arc<Self>) {
-            self.wake_by_ref();
-        }
-
-        fn wake_by_ref(self: &Arc<Self>) {
-            // ORDERING: Release publishes what the waker's thread did; the owner's Acquire swap in `slept` sees it.
-            if self.state.swap(WOKEN, AcqRel) == ASLEEP {
-                self.thread.unpark();
-            }
+    fn wake_by_ref(self: &Arc<Self>) {
+        // ORDERING: Release publishes what the waker's thread did; the owner's Acquire swap in `slept` sees it.
+        if self.state.swap(WOKEN, AcqRel) == ASLEEP {
+            self.thread.unpark();
         }
     }
+}
 
-    thread_local! {
-        /// This thread's parker while no wait uses it. A wait inside a wait (a `poll` that blocks) makes its own: with
-        /// a shared one the inner wait would swallow the outer one's wake.
-        static SPARE: Cell<Option<(Arc<Parker>, Waker)>> = const { Cell::new(None) };
-    }
+thread_local! {
+    /// This thread's parker while no wait uses it. A wait inside a wait (a `poll` that blocks) makes its own: with
+    /// a shared one the inner wait would swallow the outer one's wake.
+    static SPARE: Cell<Option<(Arc<Parker>, Waker)>> = const { Cell::new(None) };
+}
 
-    pub(super) fn run<F: Future>(
-        mut future: Pin<&mut F>,
-        deadline: Option<Instant>,
-    ) -> Option<F::Output> {
-        let (parker, waker) = take_spare();
-        let _waiting = current::enter_thread();
-        let mut cx = Context::from_waker(&waker);
-        let out = loop {
-            // ORDERING: Acquire: a wake that is swallowed here is answered by the poll below, which must see what the
-            // waker published before its Release swap.
-            parker.state.swap(EMPTY, Acquire);
-            if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
-                break Some(out);
-            }
-            if !parker.wait(deadline) {
-                break None;
-            }
-        };
-        // Fails only while the thread's locals are torn down; then there is nothing to save.
-        let _ = SPARE.try_with(|spare| spare.set(Some((parker, waker))));
-        out
-    }
-
-    fn take_spare() -> (Arc<Parker>, Waker) {
-        SPARE
-            .try_with(Cell::take)
-            .ok()
-            .flatten()
-            .unwrap_or_else(|| {
-                let parker = Arc::new(Parker {
-                    state: AtomicU8::new(EMPTY),
-                    thread: thread::current(),
-                });
-                (parker.clone(), Waker::from(parker))
-            })
-    }
-
-    impl Parker {
-        /// False: the deadline has passed and nobody woke us.
-        fn wait(&self, deadline: Option<Instant>) -> bool {
-            self.spin() || self.sleep(deadline)
+fn run<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>) -> Option<F::Output> {
+    let (parker, waker) = take_spare();
+    let _waiting = current::enter_thread();
+    let mut cx = Context::from_waker(&waker);
+    let out = loop {
+        // ORDERING: Acquire: a wake that is swallowed here is answered by the poll below, which must see what the
+        // waker published before its Release swap.
+        parker.state.swap(EMPTY, Acquire);
+        if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
+            break Some(out);
         }
-
-        fn spin(&self) -> bool {
-            for turn in 0..SPINS + YIELDS {
-                // ORDERING: Acquire pairs with the swap in `wake_by_ref`.
-                if self.state.load(Acquire) == WOKEN {
-                    return true;
-                }
-                if turn < SPINS {
-                    crate::shim::spin_loop()
-                } else {
-                    crate::shim::yield_now()
-                }
-            }
-            false
+        if !parker.wait(deadline) {
+            break None;
         }
+    };
+    // Fails only while the thread's locals are torn down; then there is nothing to save.
+    let _ = SPARE.try_with(|spare| spare.set(Some((parker, waker))));
+    out
+}
 
-        fn sleep(&self, deadline: Option<Instant>) -> bool {
-            // ORDERING: AcqRel: on WOKEN we see what the waker published.
-            if self
-                .state
-                .compare_exchange(EMPTY, ASLEEP, AcqRel, Acquire)
-                .is_err()
-            {
+fn take_spare() -> (Arc<Parker>, Waker) {
+    SPARE
+        .try_with(Cell::take)
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| {
+            let parker = Arc::new(Parker {
+                state: AtomicU8::new(EMPTY),
+                thread: thread::current(),
+            });
+            (parker.clone(), Waker::from(parker))
+        })
+}
+
+impl Parker {
+    /// False: the deadline has passed and nobody woke us.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        self.spin() || self.sleep(deadline)
+    }
+
+    fn spin(&self) -> bool {
+        for turn in 0..SPINS + YIELDS {
+            // ORDERING: Acquire pairs with the swap in `wake_by_ref`.
+            if self.state.load(Acquire) == WOKEN {
                 return true;
             }
-            loop {
-                match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                    None => thread::park(),
-                    Some(left) if left.is_zero() => {
-                        // ORDERING: Acquire as above, should the wake have come just now.
-                        return self.state.swap(EMPTY, Acquire) == WOKEN;
-                    }
-                    Some(left) => thread::park_timeout(left),
-                }
-                // ORDERING: Acquire pairs with the swap in `wake_by_ref`. `park` may return for no reason.
-                if self.state.load(Acquire) == WOKEN {
-                    return true;
-                }
+            if turn < SPINS {
+                shim::spin_loop()
+            } else {
+                shim::yield_now()
             }
         }
+        false
     }
-}
 
-#[cfg(gochan_loom)]
-mod imp {
-    use super::*;
-
-    pub(super) fn run<F: Future>(
-        future: Pin<&mut F>,
-        _deadline: Option<Instant>,
-    ) -> Option<F::Output> {
-        let _ = (Cell::new(()), Poll::<()>::Pending, None::<Context<'_>>);
-        Some(loom::future::block_on(future))
+    fn sleep(&self, deadline: Option<Instant>) -> bool {
+        // ORDERING: AcqRel: on WOKEN we see what the waker published.
+        if self
+            .state
+            .compare_exchange(EMPTY, ASLEEP, AcqRel, Acquire)
+            .is_err()
+        {
+            return true;
+        }
+        loop {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                // ORDERING: Acquire as above, should the wake have come just now.
+                return self.state.swap(EMPTY, Acquire) == WOKEN;
+            }
+            shim::park(left);
+            // ORDERING: Acquire pairs with the swap in `wake_by_ref`. `park` may return for no reason.
+            if self.state.load(Acquire) == WOKEN {
+                return true;
+            }
+        }
     }
 }
