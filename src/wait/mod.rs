@@ -34,3 +34,7 @@ pub(crate) mod waiter;
 pub(crate) mod wakes;
 
 pub use case::Arm;
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom.rs"]
+pub(crate) mod loom_models;
