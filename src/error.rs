@@ -203,6 +203,7 @@ impl fmt::Display for RecvError {
 impl Error for RecvError {}
 
 /// Why a runtime could not be started.
+#[cfg(feature = "rt")]
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -216,6 +217,7 @@ pub enum BuildError {
     Thread(std::io::Error),
 }
 
+#[cfg(feature = "rt")]
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -234,6 +236,7 @@ impl fmt::Display for BuildError {
     }
 }
 
+#[cfg(feature = "rt")]
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use gochan::chan::{ClosedFuture, RecvFuture, ReserveFuture, SendFuture};
 use gochan::hook::{self, ObjId, Park, Subscriber, WaitReason};
 use gochan::select::{Fut, Nil, Select, SelectOr, Snoc};
-use gochan::{Arm, Sel2, SelectList, chan, fut, never, select, select_blocking, try_select};
+use gochan::{Arm, Sel2, SelectList, chan, fut, never, select, try_select};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tokio_test::{assert_pending, assert_ready, assert_ready_eq, task};
 
@@ -98,7 +98,7 @@ fn a_limit_wins_only_alone() {
     let (tx, rx) = chan(1);
     for n in 0..200 {
         tx.try_send(n).unwrap();
-        let got = select_blocking! {
+        let got = gochan::select_blocking! {
             v = rx.recv() => v.ok(),
             default(std::time::Duration::ZERO) => None,
         };
