@@ -80,13 +80,6 @@ pub(crate) fn ns_since(since: u64) -> u64 {
     ticks_to_ns(ticks().saturating_sub(since))
 }
 
-/// The moment at which the clock stood at `tick`; now for a tick that is yet to come.
-pub(crate) fn instant(tick: u64) -> Instant {
-    let now = Instant::now();
-    let ago = Duration::from_nanos(ns_since(tick));
-    now.checked_sub(ago).unwrap_or_else(|| origin().at)
-}
-
 // === the source ===
 
 #[cold]

@@ -124,9 +124,28 @@ fn stuck_in_a_select() {
     assert_eq!(arms[1].object.as_ref().unwrap().id, ids.1);
     assert!(arms[0].object.as_ref().unwrap().made.is_some());
     for (arm, line) in arms.iter().zip(first..) {
-        assert!(is_at(Some(arm.site), line), "{arm}");
+        assert!(is_at(arm.site, line), "{arm}");
     }
     drop((in_tx, out_rx));
+    stuck.wait().unwrap();
+}
+
+#[test]
+fn an_arm_that_is_not_there() {
+    let (tx, rx) = chan::<u64>(0);
+    let stuck = go(async move {
+        let no = false.then(|| rx.recv());
+        select! {
+            biased;
+            _ = no => unreachable!(),
+            _ = rx.recv() => (),
+        }
+    });
+    let (_, wait) = waiting(stuck.id());
+    let nil = &wait.arms[0];
+    assert!(nil.object.is_none() && nil.site.is_none());
+    assert_eq!(nil.to_string(), "chan receive (nil chan)");
+    drop(tx);
     stuck.wait().unwrap();
 }
 
@@ -162,37 +181,52 @@ fn stuck_in_something_foreign() {
 }
 
 #[test]
+fn inside_a_blocking_call() {
+    let (tx, rx) = std::sync::mpsc::channel();
+    let calls = go(async move {
+        let got: u64 = gochan::blocking(|| rx.recv().unwrap());
+        gochan::yield_now().await;
+        got
+    });
+    let called = line!() - 4;
+    let (_, wait) = waiting(calls.id());
+    assert_eq!(wait.reason.as_str(), "blocking");
+    assert!(is_at(wait.site, called));
+    tx.send(3).unwrap();
+    assert_eq!(calls.wait().unwrap(), 3);
+}
+
+#[test]
 fn who_woke_it_and_who_spawned_it() {
     let rt = one_worker();
     let (tx, rx) = chan::<u64>(0);
-    let (waker, receiver) = rt.block_on(async move {
-        go(async move {
-            let receiver = go(async move { while rx.recv().await.is_ok() {} });
-            gochan::yield_now().await;
-            tx.send(1).await.unwrap();
-            // Kept alive, so that it goes on to wait.
-            (tx, receiver, task::current().unwrap().id())
-        })
-        .await
-        .map(|(tx, receiver, waker)| {
-            std::mem::forget(tx);
-            (waker, receiver)
-        })
-        .unwrap()
+    let (gate_tx, gate_rx) = chan::<()>(0);
+    let (tell, told) = std::sync::mpsc::channel();
+    let parent = rt.go(async move {
+        let receiver = go(async move { while rx.recv().await.is_ok() {} });
+        tell.send(receiver.id()).unwrap();
+        gate_rx.recv().await.unwrap_err();
+        tx.send(1).await.unwrap();
+        // Kept alive, so that the receiver goes on to wait.
+        (tx, receiver)
     });
+    let parent_id = parent.id();
+    let receiver = told.recv().unwrap();
+    let (task, _) = waiting(receiver);
+    assert_eq!((task.parent, task.woken_by), (Some(parent_id), None));
+    drop(gate_tx);
+    let (tx, handle) = parent.wait().unwrap();
     let again = |dump: &Dump| {
-        let task = dump.task(receiver.id()).unwrap();
+        let task = dump.task(receiver).unwrap();
         task.wait.is_some() && task.polls == 2
     };
     let dump = until(again);
-    let task = dump.task(receiver.id()).unwrap();
-    assert_eq!(task.woken_by, Some(waker));
-    assert_eq!(task.parent, Some(waker));
-    assert!(
-        task.to_string()
-            .contains(&format!("last woken by task {}, 2 polls", waker.number()))
-    );
-    receiver.abort();
+    let task = dump.task(receiver).unwrap();
+    assert_eq!(task.woken_by, Some(parent_id));
+    let line = format!("\tlast woken by task {}, 2 polls\n", parent_id.number());
+    assert!(task.to_string().contains(&line), "{task}");
+    drop(tx);
+    handle.wait().unwrap();
 }
 
 /// A joiner is woken by the task that it has joined.

@@ -40,23 +40,6 @@ fn overlong_and_negative_times_saturate() {
     assert_eq!(ticks_to_ns(0), 0);
     assert!(ticks_to_ns(u64::MAX) > 1 << 50);
     assert_eq!(ns_since(u64::MAX), 0);
-    let now = Instant::now();
-    assert!(instant(u64::MAX) >= now);
-    // A tick from before the machine started has no instant, and must not panic.
-    let _ = instant(0);
-}
-
-#[test]
-fn an_instant_stands_where_its_tick_was_taken() {
-    let off = (0..10)
-        .map(|_| {
-            let (tick, at) = (ticks(), Instant::now());
-            wait_out(Duration::from_millis(2));
-            let told = instant(tick);
-            told.max(at) - told.min(at)
-        })
-        .min();
-    assert!(off < Some(Duration::from_micros(10)), "off by {off:?}");
 }
 
 #[test]

@@ -115,8 +115,8 @@ pub struct Arm {
     pub reason: WaitReason,
     /// On what.
     pub object: Option<Object>,
-    /// Where the arm's operation was called.
-    pub site: Site,
+    /// Where the arm's operation was called; `None` for an arm that is not there (`Option::None`).
+    pub site: Option<Site>,
 }
 
 /// Something that is waited for.
@@ -240,7 +240,7 @@ impl Wait {
         let arm = |arm: &ArmNote| Arm {
             reason: arm.reason,
             object: Object::new(arm.object, arm.made, births),
-            site: arm.site,
+            site: (arm.site != ArmNote::NIL.site).then_some(arm.site),
         };
         let whole = if seen.arm_count == 0 {
             Object::new(seen.object, seen.made, births)

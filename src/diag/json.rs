@@ -116,7 +116,7 @@ struct WaitJson<'a> {
 struct ArmJson<'a> {
     reason: &'static str,
     object: Option<ObjectJson<'a>>,
-    site: PlaceJson,
+    site: Option<PlaceJson>,
 }
 
 #[derive(Serialize)]
@@ -179,7 +179,7 @@ impl<'a> From<&'a Arm> for ArmJson<'a> {
         ArmJson {
             reason: arm.reason.as_str(),
             object: arm.object.as_ref().map(ObjectJson::from),
-            site: arm.site.into(),
+            site: arm.site.map(PlaceJson::from),
         }
     }
 }

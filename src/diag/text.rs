@@ -199,13 +199,8 @@ fn common_objects<'a>(
     ids.sort_unstable();
     ids.dedup();
     let Some(object) = waits.clone().find_map(|wait| wait.object.as_ref()) else {
-        return match waits.clone().next() {
-            Some(wait) => wait
-                .arms
-                .iter()
-                .try_for_each(|arm| writeln!(f, "\t\t{} at {}", arm.reason, At(arm.site))),
-            None => Ok(()),
-        };
+        let arms = waits.clone().next().map_or(&[][..], |wait| &wait.arms);
+        return arms.iter().try_for_each(|arm| common_arm(arm, f));
     };
     match (ids.len(), object.made) {
         (1, _) => writeln!(f, "\ton {object}"),
@@ -214,14 +209,21 @@ fn common_objects<'a>(
     }
 }
 
+/// An arm of selects that wait alike. Their objects may differ.
+fn common_arm(arm: &Arm, f: &mut Formatter<'_>) -> fmt::Result {
+    let object = None;
+    writeln!(f, "\t\t{}", Arm { object, ..*arm })
+}
+
 impl Display for Arm {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.reason)?;
+        if let Some(site) = self.site {
+            write!(f, " at {}", At(site))?;
+        }
         match &self.object {
-            Some(object) => write!(f, " at {} on {object}", At(self.site)),
-            // An arm of a channel that there is not has no place either.
-            None if self.reason == WaitReason::ChanRecvNil => Ok(()),
-            None => write!(f, " at {}", At(self.site)),
+            Some(object) => write!(f, " on {object}"),
+            None => Ok(()),
         }
     }
 }

@@ -10,13 +10,14 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
 use super::object::{Kind, ObjId};
 use super::record::{Birth, Record, State};
 use super::registry;
-use super::{ArmNote, Note, PARK};
+use super::{ArmNote, Note, PARK, WaitReason};
 use crate::clock;
 use crate::shim::thread_local;
 
@@ -66,7 +67,7 @@ thread_local! {
 // === for executors ===
 
 /// Begins a poll: the task whose waker has this data and vtable runs here until the guard is dropped. Its record says
-/// so. The one before comes back then; the budget is the executor's business ([`set_budget`]) and stays.
+/// so. The one before comes back then; the budget is the executor's business ([`new_slice`]) and stays.
 #[inline]
 pub(crate) fn enter(
     data: *const (),
@@ -146,7 +147,7 @@ pub(crate) fn budget() -> u32 {
 }
 
 /// Grants the running slice `operations`; [`UNLIMITED`] is without end.
-#[inline]
+#[cfg(test)]
 pub(crate) fn set_budget(operations: u32) {
     SLOT.with(|slot| slot.budget.set(operations));
 }
@@ -269,7 +270,6 @@ pub(crate) fn enter_thread() -> Blocked {
     let outer = SLOT.with(|slot| slot.current.get());
     let record = outer.record.or_else(thread_record);
     let before = record.map_or(State::Idle, Record::state);
-    record.inspect(|record| record.start_poll());
     SLOT.with(|slot| {
         // Its waker is the parker's, not the task's; nobody's until somebody says so.
         slot.current.set(Current {
@@ -300,6 +300,15 @@ pub(crate) struct Blocked {
     not_send: PhantomData<*const ()>,
 }
 
+impl Blocked {
+    /// Looks again whether the wait is over.
+    pub(crate) fn start_poll(&self) {
+        if let Some(record) = self.record {
+            record.start_poll();
+        }
+    }
+}
+
 impl Drop for Blocked {
     fn drop(&mut self) {
         SLOT.with(|slot| {
@@ -310,6 +319,32 @@ impl Drop for Blocked {
         if let Some(record) = self.record {
             record.resumed(self.before);
         }
+    }
+}
+
+/// The poll that runs calls something at `site` that may block its thread, until the guard is dropped. For the record
+/// only: nobody ends this wait, so it is no event. `None` when there is nothing to note.
+pub(crate) fn enter_blocking(site: &'static Location<'static>) -> Option<InBlocking> {
+    // Of two futures in one task the other may have noted its wait, which says more once this call is over.
+    let record = record().filter(|record| !record.is_parked())?;
+    record.park(&Note {
+        task: task_id(),
+        reason: WaitReason::Blocking,
+        object: ObjId::NONE,
+        made: None,
+        site,
+        since: clock::ticks(),
+    });
+    Some(InBlocking(record))
+}
+
+/// A call that may block. Puts the record back when dropped.
+#[derive(Debug)]
+pub(crate) struct InBlocking(&'static Record);
+
+impl Drop for InBlocking {
+    fn drop(&mut self) {
+        self.0.resumed(State::Running);
     }
 }
 

@@ -38,7 +38,8 @@ pub struct Spawn {
 
 /// A task or thread begins to wait.
 ///
-/// A task that is polled again while the wait goes on says so again, with the same object and site.
+/// A task that is polled again while the wait goes on says so again, with the same object and site. When another thread
+/// ends the wait at once, its [`Ready`] may be told before this.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Park<'a> {

@@ -5,8 +5,11 @@
 //! and `handoffp` in `src/runtime/proc.go`). This thread has no slot for the rest of the poll: what it wakes and spawns goes
 //! to the global queue. Then it waits for another slot ([`threads`](super::threads)).
 
+use std::panic::Location;
+
 use super::context;
 use super::threads::Threads;
+use crate::hook::current;
 
 /// Calls `f`, which may block the thread, without holding up other tasks.
 ///
@@ -35,8 +38,10 @@ use super::threads::Threads;
 ///     assert_eq!(words, 5);
 /// });
 /// ```
+#[track_caller]
 pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     hand_off();
+    let _noted = current::enter_blocking(Location::caller());
     f()
 }
 

@@ -68,12 +68,13 @@ thread_local! {
 
 fn run<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>) -> Option<F::Output> {
     let (parker, waker) = take_spare();
-    let _waiting = current::enter_thread();
+    let waiting = current::enter_thread();
     let mut cx = Context::from_waker(&waker);
     let out = loop {
         // ORDERING: Acquire: a wake that is swallowed here is answered by the poll below, which must see what the
         // waker published before its Release swap.
         parker.state.swap(EMPTY, Acquire);
+        waiting.start_poll();
         if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
             break Some(out);
         }

@@ -23,7 +23,7 @@ fn every_field_has_its_place() {
         arms: vec![Arm {
             reason: WaitReason::ChanSend,
             object: Some(chan),
-            site,
+            site: Some(site),
         }],
         arm_count: 9,
     };

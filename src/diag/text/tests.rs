@@ -121,7 +121,7 @@ fn a_select_lists_its_arms() {
     let arm = |reason, object| Arm {
         reason,
         object,
-        site: here(),
+        site: (reason != WaitReason::ChanRecvNil).then(|| here()),
     };
     let wait = Wait {
         arms: vec![

@@ -167,7 +167,7 @@ fn a_payload_and_a_subscriber_that_panic_when_dropped_stay_inside() {
     drop(bad);
 
     // One whose last reference is the delivery's own: it unsubscribes itself while it is told.
-    struct Last(Mutex<Option<Subscription>>, #[expect(dead_code)] Bomb);
+    struct Last(Mutex<Option<Subscription>>, #[allow(dead_code)] Bomb);
     impl Subscriber for Last {
         fn on_ready(&self, _: &Ready) {
             drop(self.0.lock().take());
