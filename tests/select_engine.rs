@@ -52,9 +52,9 @@ fn a_select_grants_no_permit_to_itself() {
         let (tx, rx) = chan::<u8>(0);
         let mut select = task::spawn(async {
             if reserve_first {
-                select! { biased; p = tx.reserve() => drop(p), v = rx.recv() => drop(v) }
+                select! { biased; _ = tx.reserve() => {}, _ = rx.recv() => {} }
             } else {
-                select! { biased; v = rx.recv() => drop(v), p = tx.reserve() => drop(p) }
+                select! { biased; _ = rx.recv() => {}, _ = tx.reserve() => {} }
             }
         });
         assert_pending!(select.poll());
@@ -104,8 +104,7 @@ fn a_limit_wins_only_alone() {
         };
         assert_eq!(got, Some(n));
     }
-    let got =
-        select_blocking! { v = rx.recv() => v.ok(), default(std::time::Duration::ZERO) => None };
+    let got = gochan::select_blocking! { v = rx.recv() => v.ok(), default(std::time::Duration::ZERO) => None };
     assert_eq!(got, None);
 }
 
