@@ -67,7 +67,7 @@ pub struct Ready {
     pub by: ObjId,
     /// For what it had waited. In a select, the reason of the select.
     pub reason: WaitReason,
-    /// On which object it had waited; none for a select.
+    /// On which object it had waited; in a select, that of the arm that won.
     pub object: ObjId,
     /// Where the operation that waited was called.
     pub site: &'static Location<'static>,
