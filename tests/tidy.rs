@@ -94,10 +94,6 @@ const UNSAFE: &[(&str, &str)] = &[
         "implements the unsafe trait of cases for operations that are only polled",
     ),
     ("src/task/waker.rs", "a waker is a pointer to the task cell"),
-    (
-        "src/task/list.rs",
-        "links tasks through themselves, so that no queue allocates",
-    ),
     ("src/rt/queue.rs", "takes tasks out of a ring of pointers"),
     (
         "src/rt/context.rs",

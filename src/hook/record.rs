@@ -40,6 +40,8 @@ use Ordering::{Acquire, Relaxed, Release};
 
 /// Arms of a select that are recorded; of further ones only the number is.
 pub(crate) const ARMS: usize = 4;
+/// In `polls`.
+const NAMED: u64 = 1 << 63;
 /// How often a reader tries before it gives up on a wait's fields.
 const TRIES: usize = if cfg!(gochan_loom) { 1 } else { 4 };
 
@@ -64,6 +66,7 @@ pub(crate) struct Record {
     seq: AtomicU32,
     /// state, reason << 8, number of arms << 16
     word: AtomicU32,
+    /// Polls, and in the top bit whether there is a name.
     polls: AtomicU64,
     object: AtomicU64,
     made: StaticRef<Location<'static>>,
@@ -76,7 +79,6 @@ pub(crate) struct Record {
     spawned: StaticRef<Location<'static>>,
     parent: AtomicU64,
     type_name: StaticRef<TypeName>,
-    /// The number of the runtime << 1, and whether there is a name.
     runtime: AtomicU32,
     /// Written by selects: a byte an arm.
     arm_reasons: AtomicU32,
@@ -165,9 +167,10 @@ impl Record {
         self.spawned.store(birth.site);
         self.parent.store(birth.parent.raw(), Relaxed);
         self.type_name.store(birth.type_name);
-        let named = u32::from(birth.name.is_some());
-        self.runtime.store(birth.runtime << 1 | named, Relaxed);
-        self.polls.store(0, Relaxed);
+        self.runtime.store(birth.runtime, Relaxed);
+        self.bound.store(std::ptr::null_mut(), Relaxed);
+        let named = if birth.name.is_some() { NAMED } else { 0 };
+        self.polls.store(named, Relaxed);
         self.woken_by.store(0, Relaxed);
         self.word.store(word(state, 0, 0), Relaxed);
         if let Some(name) = birth.name {
@@ -277,9 +280,8 @@ impl Record {
         let id = ObjId::from_raw(self.id.load(Relaxed));
         self.id.store(0, Relaxed);
         self.word.store(word(State::Free, 0, 0), Relaxed);
-        // ORDERING: Release pairs with `bound`: who sees what comes after this life does not see its task.
-        self.bound.store(std::ptr::null_mut(), Release);
-        if self.runtime.load(Relaxed) & 1 != 0 {
+        // Only the hot line is touched: the other two are still with the core on which the task was spawned.
+        if self.polls.load(Relaxed) & NAMED != 0 {
             super::object::forget(id);
         }
     }
@@ -295,7 +297,7 @@ impl Record {
     pub(crate) fn bound(&self, runtime: u32) -> Option<NonNull<()>> {
         // ORDERING: as in `snapshot`: the same id before and after means one single life.
         let id = self.id.load(Acquire);
-        let mine = id != 0 && self.runtime.load(Relaxed) >> 1 == runtime;
+        let mine = id != 0 && self.runtime.load(Relaxed) == runtime;
         let task = NonNull::new(self.bound.load(Acquire));
         fence(Acquire);
         task.filter(|_| mine && self.id.load(Relaxed) == id)
@@ -401,9 +403,9 @@ impl Record {
             spawned_at: self.spawned_at.load(Relaxed),
             parent: ObjId::from_raw(self.parent.load(Relaxed)),
             type_name: self.type_name.load().map(TypeName::as_str),
-            runtime: self.runtime.load(Relaxed) >> 1,
+            runtime: self.runtime.load(Relaxed),
             state: State::Running,
-            polls: self.polls.load(Relaxed),
+            polls: self.polls.load(Relaxed) & !NAMED,
             woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
             wait: None,
             unstable: true,

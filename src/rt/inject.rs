@@ -9,8 +9,14 @@
 //! ORDERING: a push is published by the lock for those who pop. For those who only look at `len` before they sleep, the
 //! pusher's fence in [`Idle::wake_one`](super::idle::Idle::wake_one) is the other half of the sleeper's.
 
+use std::collections::VecDeque;
+
+use super::queue::Local;
 use crate::shim::{AtomicUsize, Mutex, MutexGuard, Ordering::Relaxed};
-use crate::task::{Runnable, TaskList};
+use crate::task::Runnable;
+
+/// Room that is kept when the queue runs empty; a burst's room is given back.
+const KEPT: usize = 1024;
 
 pub(super) struct Inject {
     len: AtomicUsize,
@@ -18,7 +24,7 @@ pub(super) struct Inject {
 }
 
 struct State {
-    list: TaskList,
+    tasks: VecDeque<Runnable>,
     closed: bool,
     spawned: u64,
 }
@@ -28,7 +34,7 @@ impl Inject {
         Inject {
             len: AtomicUsize::new(0),
             state: Mutex::new(State {
-                list: TaskList::new(),
+                tasks: VecDeque::new(),
                 closed: false,
                 spawned: 0,
             }),
@@ -41,8 +47,8 @@ impl Inject {
 
     pub(super) fn push(&self, task: Runnable) {
         let mut state = self.state.lock();
-        state.list.push_back(task);
-        self.publish(state);
+        state.tasks.push_back(task);
+        self.publish(&state);
     }
 
     /// Takes a task that has never run, unless this is closed. `admit` runs under the lock, before anybody sees the task.
@@ -57,36 +63,52 @@ impl Inject {
         }
         admit(&task);
         state.spawned += 1;
-        state.list.push_back(task);
-        self.publish(state);
+        state.tasks.push_back(task);
+        self.publish(&state);
         Ok(())
     }
 
-    pub(super) fn append(&self, tasks: TaskList) {
+    pub(super) fn extend(&self, tasks: impl Iterator<Item = Runnable>) {
         let mut state = self.state.lock();
-        state.list.append(tasks);
-        self.publish(state);
+        state.tasks.extend(tasks);
+        self.publish(&state);
     }
 
     pub(super) fn pop(&self) -> Option<Runnable> {
-        self.pop_batch(|_| 1).pop_front()
-    }
-
-    /// Takes as many as `share` says of the number that there are.
-    pub(super) fn pop_batch(&self, share: impl FnOnce(usize) -> usize) -> TaskList {
-        let mut batch = TaskList::new();
         if self.len() == 0 {
-            return batch;
+            return None;
         }
         let mut state = self.state.lock();
-        for _ in 0..share(state.list.len()) {
-            let Some(task) = state.list.pop_front() else {
+        let task = state.tasks.pop_front();
+        self.publish(&state);
+        task
+    }
+
+    /// Takes as many as `share` says of the number that there are: one to run, the others into `ring`, which has room.
+    pub(super) fn pop_batch(
+        &self,
+        ring: &mut Local,
+        share: impl FnOnce(usize) -> usize,
+    ) -> Option<Runnable> {
+        if self.len() == 0 {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let share = share(state.tasks.len());
+        let first = state.tasks.pop_front();
+        for _ in 1..share {
+            let Some(task) = state.tasks.pop_front() else {
                 break;
             };
-            batch.push_back(task);
+            ring.push(task, |_| {
+                unreachable!("the ring has room for half of itself")
+            });
         }
-        self.publish(state);
-        batch
+        self.publish(&state);
+        let burst = state.trim();
+        drop(state);
+        drop(burst);
+        first
     }
 
     pub(super) fn close(&self) {
@@ -99,7 +121,15 @@ impl Inject {
     }
 
     /// Invariant 1.
-    fn publish(&self, state: MutexGuard<'_, State>) {
-        self.len.store(state.list.len(), Relaxed);
+    fn publish(&self, state: &MutexGuard<'_, State>) {
+        self.len.store(state.tasks.len(), Relaxed);
+    }
+}
+
+impl State {
+    /// The room of a burst that is over.
+    fn trim(&mut self) -> Option<VecDeque<Runnable>> {
+        let over = self.tasks.is_empty() && self.tasks.capacity() > KEPT;
+        over.then(|| std::mem::take(&mut self.tasks))
     }
 }

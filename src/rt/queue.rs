@@ -27,7 +27,7 @@ use std::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use crate::shim::{Arc, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, RING};
-use crate::task::{Header, Runnable, TaskList};
+use crate::task::{Header, Runnable};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 const CAP: usize = RING;
@@ -82,6 +82,28 @@ pub(super) fn queue(alone: bool) -> (Arc<Queue>, Local) {
     (queue, local)
 }
 
+/// The older half of a ring that was full, and the task for which there was no room.
+pub(super) struct Spilled<'a> {
+    queue: &'a Queue,
+    next: usize,
+    end: usize,
+    last: Option<Runnable>,
+}
+
+impl Iterator for Spilled<'_> {
+    type Item = Runnable;
+
+    fn next(&mut self) -> Option<Runnable> {
+        if self.next == self.end {
+            return self.last.take();
+        }
+        let raw = self.queue.slot(self.next).load(Relaxed);
+        self.next = self.next.wrapping_add(1);
+        // SAFETY: invariant 2: `overflow` moved head over it.
+        unsafe { take(raw) }
+    }
+}
+
 /// # Safety
 /// The caller owns the task: it has just taken it out of the queue.
 unsafe fn take(raw: *mut Header) -> Option<Runnable> {
@@ -96,46 +118,43 @@ impl Local {
         self.queue.slot(at)
     }
 
-    /// Puts `task` behind all others. When there is no room, the older half and `task` are returned instead.
+    /// Puts `task` behind all others. When there is no room, `spill` is given the older half and `task` instead, and must
+    /// take them all.
     #[inline]
-    pub(super) fn push(&mut self, task: Runnable) -> Option<TaskList> {
+    pub(super) fn push(&mut self, task: Runnable, spill: impl FnOnce(Spilled<'_>)) {
         let ends = &*self.queue.ends;
         // ORDERING: Relaxed: only we store it.
         let tail = ends.tail.load(Relaxed);
         // ORDERING: pairs with the Release of a thief: it has read the slots that we are about to reuse.
         let head = ends.head.load(Acquire);
-        if tail.wrapping_sub(head) >= CAP {
-            return self.overflow(task, head, tail);
+        if tail.wrapping_sub(head) < CAP {
+            self.slot(tail).store(task.into_raw(), Relaxed);
+            // ORDERING: Release: who sees the new tail sees the slot and the task.
+            ends.tail.store(tail.wrapping_add(1), Release);
+        } else {
+            self.overflow(task, head, spill);
         }
-        self.slot(tail).store(task.into_raw(), Relaxed);
-        // ORDERING: Release: who sees the new tail sees the slot and the task.
-        ends.tail.store(tail.wrapping_add(1), Release);
-        None
     }
 
     #[cold]
-    fn overflow(&mut self, task: Runnable, head: usize, tail: usize) -> Option<TaskList> {
-        let half = CAP / 2;
+    fn overflow(&mut self, task: Runnable, head: usize, spill: impl FnOnce(Spilled<'_>)) {
+        let half = head.wrapping_add(CAP / 2);
         let ends = &*self.queue.ends;
-        // ORDERING: Acquire pairs with thieves as in `push`; nobody needs to see ours, we read the slots ourselves.
-        let moved = ends
+        // ORDERING: Relaxed: we wrote the slots ourselves, and on failure the next push looks again.
+        if ends
             .head
-            .compare_exchange(head, head.wrapping_add(half), AcqRel, Acquire);
-        if moved.is_err() {
+            .compare_exchange(head, half, Release, Relaxed)
+            .is_err()
+        {
             // Thieves were here: now there is room.
-            debug_assert!(tail.wrapping_sub(ends.head.load(Relaxed)) < CAP);
-            return self.push(task);
+            return self.push(task, spill);
         }
-        let mut list = TaskList::new();
-        for at in 0..half {
-            let raw = self.slot(head.wrapping_add(at)).load(Relaxed);
-            // SAFETY: invariant 2: we moved head over it.
-            list.push_back(
-                unsafe { take(raw) }.expect("a task lies in each slot between head and tail"),
-            );
-        }
-        list.push_back(task);
-        Some(list)
+        spill(Spilled {
+            queue: &self.queue,
+            next: head,
+            end: half,
+            last: Some(task),
+        });
     }
 
     /// The oldest task of the ring.

@@ -93,22 +93,15 @@ impl Core {
     /// A fair share of the global queue: one to run, the rest to the ring, which is empty.
     fn take_global(&mut self, shared: &Shared) -> Option<Runnable> {
         let workers = shared.workers();
-        let mut batch = shared
-            .inject
-            .pop_batch(|len| (len / workers + 1).min(RING / 2));
-        let first = batch.pop_front();
-        while let Some(task) = batch.pop_front() {
-            self.push_back(shared, task);
-        }
-        first
+        let share = |len: usize| (len / workers + 1).min(RING / 2);
+        shared.inject.pop_batch(&mut self.local, share)
     }
 
     /// To the end of the ring, without posting work.
     #[inline]
     fn push_back(&mut self, shared: &Shared, task: Runnable) {
-        if let Some(overflow) = self.local.push(task) {
-            shared.inject.append(overflow);
-        }
+        self.local
+            .push(task, |spilled| shared.inject.extend(spilled));
     }
 
     /// To the end of the ring, for anybody.

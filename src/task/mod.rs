@@ -12,11 +12,10 @@
 //! });
 //! ```
 // Inside, in reading order: `state` is the word that says what a task is and who may do what; `raw` is the cell and all its
-// pointer work; `waker` and `join` are the two kinds of reference to it; `list` chains runnable tasks. Nothing here knows
+// pointer work; `waker` and `join` are the two kinds of reference to it. Nothing here knows
 // the executor: tasks are queued through `raw::Schedule`, and `rt` adds `Builder::go` and `JoinHandle::wait`.
 
 mod join;
-mod list;
 mod raw;
 mod state;
 mod waker;
@@ -26,7 +25,6 @@ use std::panic::Location;
 use std::sync::Arc as StdArc;
 
 pub use self::join::{JoinError, JoinHandle};
-pub(crate) use self::list::TaskList;
 pub(crate) use self::raw::{Header, Outcome, Place, Runnable, Schedule, claim};
 
 use crate::clock;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Cell   | header                                                            | stage              |
-//!        | state  vtable  sched  record  owed  next  join slot                | future, or output  |
+//!        | state  vtable  sched  record  owed  join slot                      | future, or output  |
 //! ```
 //!
 //! Who may touch what:
@@ -13,9 +13,8 @@
 //!   followed by the holder of ACTIVE only, before the task is DONE: the scheduler outlives its last task and no more.
 //!   So may `record`, which is somebody else's once the task is DONE.
 //! * `owed`: the thread that polls the task, while it polls it; otherwise the holder of ACTIVE.
-//! * `next`: the holder of ACTIVE, which is the list the task is in.
-//! * `join`: the handle while JOIN_WAKER is clear and the task is not DONE, the task while JOIN_WAKER is set, then the
-//!   worker that set DONE.
+//! * `join`: while JOIN_WAKER is clear it is empty and the handle's. While it is set it is filled, nobody writes it, and the
+//!   handle may look at it; the worker that sets DONE takes what is in it, by reading alone.
 //! * `stage`: the holder of ACTIVE before DONE; then the handle, if JOIN was set at that moment.
 //!
 //! 1. A reference to the header never lives across a change after which the cell may be freed by somebody else.
@@ -26,14 +25,14 @@
 use std::any::Any;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use super::join::JoinError;
-use super::state::{DropJoin, EndPoll, Finish, State, Wake};
+use super::state::{DropJoin, EndPoll, Finish, Snapshot, State, Wake};
 use super::waker;
 use crate::hook::current::Entered;
 use crate::hook::record::Record;
@@ -49,8 +48,7 @@ pub(crate) struct Header {
     record: &'static Record,
     /// References made less those dropped in the current poll, to be settled at its end.
     owed: UnsafeCell<isize>,
-    next: UnsafeCell<Option<Runnable>>,
-    join: UnsafeCell<Option<Waker>>,
+    join: UnsafeCell<MaybeUninit<Waker>>,
     _freed: Tracked,
 }
 
@@ -137,12 +135,9 @@ pub(crate) enum Outcome {
     Yield(Runnable),
 }
 
-/// The handle's half of a task: its JOIN flag.
+/// The handle's half of a task: its JOIN flag, until it has taken the output.
 pub(super) struct Joint<T> {
-    task: Ptr,
-    /// The waker in the join slot, as numbers.
-    waiting: Option<(usize, usize)>,
-    taken: bool,
+    task: Option<Ptr>,
     output: PhantomData<T>,
 }
 
@@ -171,8 +166,7 @@ where
             sched: sched.cast(),
             record,
             owed: UnsafeCell::new(0),
-            next: UnsafeCell::new(None),
-            join: UnsafeCell::new(None),
+            join: UnsafeCell::new(MaybeUninit::uninit()),
             _freed: Tracked::default(),
         },
         stage: UnsafeCell::new(Stage {
@@ -182,9 +176,7 @@ where
     });
     let task = NonNull::from(Box::leak(cell)).cast();
     let joint = Joint {
-        task,
-        waiting: None,
-        taken: false,
+        task: Some(task),
         output: PhantomData,
     };
     (Runnable(task), joint)
@@ -353,11 +345,6 @@ impl Runnable {
         self.record().bind(self.0.cast());
     }
 
-    /// The link of the list that the task is in. It belongs to the holder of ACTIVE, which is that list.
-    pub(super) fn link(&self) -> &UnsafeCell<Option<Runnable>> {
-        &self.header().next
-    }
-
     /// Polls the task once on this thread.
     pub(crate) fn run(self) -> Outcome {
         let task = self.0;
@@ -430,13 +417,16 @@ fn finish(task: Ptr, scope: Entered, polled: Polled) {
                 drop_output(header, task);
             }
             Finish::TakeWaker => {
-                // SAFETY: JOIN_WAKER was set and is now clear, so the slot is ours until ACTIVE is given up.
-                let joiner = header.join.with_mut(|slot| unsafe { (*slot).take() });
+                // SAFETY: JOIN_WAKER was set: the slot is filled, and what is in it is ours from now on. It is only read: the
+                // handle may be comparing it with another waker.
+                let joiner = header
+                    .join
+                    .with(|slot| unsafe { (*slot).assume_init_read() });
                 if header.state.release() {
                     // SAFETY: the state says that nobody refers to the cell.
                     unsafe { dealloc(task) };
                 }
-                return joiner.map_or((), waker::wake_joiner);
+                return waker::wake_joiner(joiner);
             }
             Finish::Kept => return,
             Finish::Free => {
@@ -513,84 +503,125 @@ pub(super) unsafe fn record_of(task: Ptr) -> Option<&'static Record> {
 // === impl Joint ===
 
 impl<T> Joint<T> {
-    fn header(&self) -> &Header {
+    /// `None`: the output is out.
+    fn header(&self) -> Option<&Header> {
         // SAFETY: JOIN, which self is, pins the cell; nobody makes a `&mut` to a header.
-        unsafe { self.task.as_ref() }
+        self.task.map(|task| unsafe { task.as_ref() })
     }
 
     pub(super) fn is_done(&self) -> bool {
-        self.header().state.snapshot().is_done()
+        self.header()
+            .is_none_or(|header| header.state.snapshot().is_done())
     }
 
     pub(super) fn abort(&self) {
-        if self.header().state.abort() == Wake::Push {
+        if let Some(task) = self.task
+            && self
+                .header()
+                .is_some_and(|header| header.state.abort() == Wake::Push)
+        {
             // SAFETY: the state said so.
-            unsafe { push(self.task, Place::Tail) }
+            unsafe { push(task, Place::Tail) }
         }
     }
 
     /// The output, or `waker` in the join slot.
     pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        assert!(!self.taken, "JoinHandle polled after it gave the result");
-        let seen = self.header().state.snapshot();
-        if seen.is_done() {
-            return Poll::Ready(self.take());
-        }
-        let key = (
-            waker.data() as usize,
-            std::ptr::from_ref(waker.vtable()) as usize,
-        );
-        if seen.has_join_waker() && self.waiting == Some(key) {
-            return Poll::Pending;
-        }
-        let waker = waker.clone();
-        if seen.has_join_waker() && self.header().state.unset_join_waker().is_err() {
-            return Poll::Ready(self.take());
-        }
-        drop(self.swap_waker(Some(waker)));
-        self.waiting = Some(key);
-        if self.header().state.set_join_waker().is_err() {
-            drop(self.swap_waker(None));
+        let header = self
+            .header()
+            .expect("JoinHandle polled after it gave its result");
+        let seen = header.state.snapshot();
+        if seen.is_done() || (!wakes(header, seen, waker) && !register(header, seen, waker.clone()))
+        {
             return Poll::Ready(self.take());
         }
         Poll::Pending
     }
 
-    /// For the owner of the join slot.
-    fn swap_waker(&self, new: Option<Waker>) -> Option<Waker> {
-        // SAFETY: JOIN_WAKER is clear, and it was this handle that left it so; see "who may touch what".
-        self.header()
-            .join
-            .with_mut(|slot| unsafe { std::mem::replace(&mut *slot, new) })
-    }
-
-    /// The output of a task that is DONE.
+    /// Takes the output of a task that is DONE, and lets go of the task.
     fn take(&mut self) -> Result<T, JoinError> {
-        debug_assert!(!self.taken);
-        self.taken = true;
-        let mut output = std::mem::MaybeUninit::<Result<T, JoinError>>::uninit();
-        // SAFETY: DONE with JOIN set: the output is ours, once, and T is its type by construction.
-        unsafe {
-            (self.header().vtable.take_output)(self.task, output.as_mut_ptr().cast());
+        let task = self.task.take().expect("it is still there");
+        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
+        // SAFETY: JOIN pins the cell until the end of `let_go`. DONE with JOIN set: the output is ours, once, and T is its
+        // type by construction.
+        let output = unsafe {
+            (task.as_ref().vtable.take_output)(task, output.as_mut_ptr().cast());
             output.assume_init()
-        }
+        };
+        let gone = let_go(task, true);
+        debug_assert!(gone);
+        output
     }
 }
 
 impl<T> Drop for Joint<T> {
     fn drop(&mut self) {
-        let seen = self.header().state.snapshot();
-        if seen.has_join_waker() && self.header().state.unset_join_waker().is_ok() {
-            drop(self.swap_waker(None));
+        let Some(task) = self.task else { return };
+        if let Some(header) = self.header() {
+            unregister(header);
         }
-        loop {
-            match self.header().state.drop_join(self.taken) {
-                // A panic of the output's destructor is the dropper's; the cell is then kept, not freed twice.
-                DropJoin::DropOutput => drop(self.take()),
-                DropJoin::Kept => return,
-                // SAFETY: the state says that nobody else refers to the cell.
-                DropJoin::Free => return unsafe { dealloc(self.task) },
-            }
+        if !let_go(task, false) {
+            // A panic of the output's destructor is the dropper's.
+            drop(self.take());
         }
     }
+}
+
+/// Whether the join slot holds `waker`.
+fn wakes(header: &Header, seen: Snapshot, waker: &Waker) -> bool {
+    // SAFETY: JOIN_WAKER was set, by this handle, which alone could clear it before DONE: the slot is filled, and nobody
+    // writes it. After DONE it may name a waker that is gone, which is only compared.
+    let same =
+        |slot: *const MaybeUninit<Waker>| unsafe { (*slot).assume_init_ref().will_wake(waker) };
+    seen.has_join_waker() && header.join.with(same)
+}
+
+/// Puts `waker` into the join slot. False: the task is DONE.
+#[cold]
+fn register(header: &Header, seen: Snapshot, waker: Waker) -> bool {
+    if seen.has_join_waker() && !unregister(header) {
+        return false;
+    }
+    header.join.with_mut(|slot| {
+        // SAFETY: JOIN_WAKER is clear: the slot is empty and the handle's.
+        unsafe { (*slot).write(waker) };
+    });
+    let registered = header.state.set_join_waker().is_ok();
+    if !registered {
+        drop(take_waker(header));
+    }
+    registered
+}
+
+/// Empties the join slot if it is filled. False: the task is DONE, and the slot not the handle's business any more.
+fn unregister(header: &Header) -> bool {
+    let seen = header.state.snapshot();
+    if !seen.has_join_waker() {
+        return !seen.is_done();
+    }
+    let ours = header.state.unset_join_waker().is_ok();
+    if ours {
+        drop(take_waker(header));
+    }
+    ours
+}
+
+/// What this handle has put into the join slot, which is its own again.
+fn take_waker(header: &Header) -> Waker {
+    // SAFETY: the callers filled it, and nobody else took it out: JOIN_WAKER is clear, and it was not set at DONE.
+    header
+        .join
+        .with_mut(|slot| unsafe { (*slot).assume_init_read() })
+}
+
+/// Gives JOIN up, with the output `taken` or not. False: not given up, the output must be taken first.
+fn let_go(task: Ptr, taken: bool) -> bool {
+    // SAFETY: JOIN pins the cell up to the change.
+    match unsafe { task.as_ref() }.state.drop_join(taken) {
+        DropJoin::Output => return false,
+        DropJoin::Kept => {}
+        // SAFETY: the state says that nobody else refers to the cell.
+        DropJoin::Free => unsafe { dealloc(task) },
+    }
+    true
 }

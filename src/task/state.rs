@@ -89,8 +89,8 @@ pub(crate) enum Finish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum DropJoin {
-    /// The output is still there: drop it, then call again. Nothing has changed yet.
-    DropOutput,
+    /// The output is still there, and the caller's to take. Nothing has changed yet.
+    Output,
     /// Others still refer to the cell: do not touch it again.
     Kept,
     /// Free the cell.
@@ -315,7 +315,7 @@ impl State {
         self.update(|s| {
             debug_assert!(s.has_join());
             if s.is_done() && !taken {
-                return (None, DropJoin::DropOutput);
+                return (None, DropJoin::Output);
             }
             let next = s.unset(JOIN);
             if next.is_free() {

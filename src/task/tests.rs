@@ -1,6 +1,7 @@
 //! Models of the task cell: whoever wakes, aborts, joins or lets go at whatever moment, the task is polled after every wake,
 //! its future and its output are dropped once, and its cell is freed once, by the last one to touch it.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use super::*;
 use crate::shim::{Arc, Mutex, model, thread};
 
 /// A scheduler that only keeps what is queued.
-struct Sched(Mutex<TaskList>);
+struct Sched(Mutex<VecDeque<Runnable>>);
 
 impl Schedule for Sched {
     fn local(_: *const Self, task: Runnable, _: Place) -> Result<(), Runnable> {
@@ -25,7 +26,7 @@ impl Schedule for Sched {
 
 impl Sched {
     fn new() -> Arc<Sched> {
-        Arc::new(Sched(Mutex::new(TaskList::new())))
+        Arc::new(Sched(Mutex::new(VecDeque::new())))
     }
 
     #[track_caller]

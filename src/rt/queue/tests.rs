@@ -9,14 +9,14 @@ use crate::shim::{Mutex, model, thread};
 use crate::task::{JoinHandle, Place, Schedule, Spawn, spawn};
 
 /// Nobody wakes these tasks: they are numbers that get lost or doubled, or not.
-struct Nowhere(Mutex<TaskList>);
+struct Nowhere(Mutex<Vec<Runnable>>);
 
 impl Schedule for Nowhere {
     fn local(_: *const Self, task: Runnable, _: Place) -> Result<(), Runnable> {
         Err(task)
     }
     fn remote(this: Arc<Self>, task: Runnable) {
-        this.0.lock().push_back(task);
+        this.0.lock().push(task);
     }
     fn finished(&self) {}
 }
@@ -29,7 +29,7 @@ struct Bench {
 impl Bench {
     fn new() -> Bench {
         Bench {
-            sched: Arc::new(Nowhere(Mutex::new(TaskList::new()))),
+            sched: Arc::new(Nowhere(Mutex::new(Vec::new()))),
             handles: Vec::new(),
         }
     }
@@ -41,9 +41,11 @@ impl Bench {
         task
     }
 
-    fn push(&mut self, local: &mut Local) -> Option<TaskList> {
-        let task = self.task();
-        local.push(task)
+    /// Pushes a new task. What did not fit, if so.
+    fn push(&mut self, local: &mut Local) -> Option<Vec<Runnable>> {
+        let mut spilled = None;
+        local.push(self.task(), |tasks| spilled = Some(tasks.collect()));
+        spilled
     }
 }
 
@@ -58,8 +60,8 @@ fn end(task: Runnable) -> u64 {
     number
 }
 
-fn end_all(mut list: TaskList) -> Vec<u64> {
-    std::iter::from_fn(|| list.pop_front()).map(end).collect()
+fn end_all(tasks: Vec<Runnable>) -> Vec<u64> {
+    tasks.into_iter().map(end).collect()
 }
 
 fn drain(local: &mut Local) -> Vec<u64> {
