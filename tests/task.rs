@@ -342,7 +342,9 @@ fn a_panic_in_the_drop_of_an_output_that_nobody_takes() {
         }
     };
     // On the worker: it ends there.
+    let gate = bench.hold();
     drop(bench.rt.go(future(&counts)));
+    gate.open();
     bench.settle();
     counts.check(1, 1, 1);
     // In the hands of the handle's owner: it is his.
@@ -364,7 +366,9 @@ fn a_panic_payload_that_panics_as_it_is_dropped() {
         }
     }
     let bench = Bench::new();
+    let gate = bench.hold();
     drop(bench.rt.go(async { resume_unwind(Box::new(Bad)) }));
+    gate.open();
     bench.settle();
     drop(bench);
 }

@@ -2,8 +2,7 @@
 //!
 //! What it is not: a hold on the task. A task runs to its end without a handle just as well.
 //!
-//! The handle's rights to the task are the JOIN flag; the rules of the join slot are in [`state`](super::state) and
-//! [`raw`](super::raw).
+//! What it may do to the task is in [`joint`](super::joint).
 
 use std::any::Any;
 use std::fmt;
@@ -14,7 +13,7 @@ use std::task::{Context, Poll};
 
 use ::parking_lot::Mutex;
 
-use super::raw::Joint;
+use super::joint::Joint;
 use crate::clock;
 use crate::hook::{Note, ObjId, WaitReason, current};
 

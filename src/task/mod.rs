@@ -12,10 +12,11 @@
 //! });
 //! ```
 // Inside, in reading order: `state` is the word that says what a task is and who may do what; `raw` is the cell and all its
-// pointer work; `waker` and `join` are the two kinds of reference to it. Nothing here knows
+// pointer work; `waker` and `joint` are the two kinds of reference to it, `join` is the second one's public face. Nothing here knows
 // the executor: tasks are queued through `raw::Schedule`, and `rt` adds `Builder::go` and `JoinHandle::wait`.
 
 mod join;
+mod joint;
 mod raw;
 mod state;
 mod waker;

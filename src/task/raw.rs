@@ -32,7 +32,8 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
 use super::join::JoinError;
-use super::state::{DropJoin, EndPoll, Finish, Snapshot, State, Wake};
+use super::joint::Joint;
+use super::state::{EndPoll, Finish, State, Wake};
 use super::waker;
 use crate::hook::current::Entered;
 use crate::hook::record::Record;
@@ -43,12 +44,12 @@ use crate::shim::{Arc, Tracked, UnsafeCell};
 #[repr(C)]
 pub(crate) struct Header {
     pub(super) state: State,
-    vtable: &'static Vtable,
+    pub(super) vtable: &'static Vtable,
     sched: *const (),
     record: &'static Record,
     /// References made less those dropped in the current poll, to be settled at its end.
     owed: UnsafeCell<isize>,
-    join: UnsafeCell<MaybeUninit<Waker>>,
+    pub(super) join: UnsafeCell<MaybeUninit<Waker>>,
     _freed: Tracked,
 }
 
@@ -67,11 +68,11 @@ union Stage<F: Future> {
 
 type Output<F> = Result<<F as Future>::Output, JoinError>;
 
-struct Vtable {
+pub(super) struct Vtable {
     /// Polls or cancels the future.
     poll: unsafe fn(Ptr, &mut Context<'_>) -> Polled,
     /// Moves the output out to the place given.
-    take_output: unsafe fn(Ptr, *mut ()),
+    pub(super) take_output: unsafe fn(Ptr, *mut ()),
     drop_output: unsafe fn(Ptr),
     dealloc: unsafe fn(Ptr),
     schedule: unsafe fn(Ptr, Runnable, Place),
@@ -135,17 +136,6 @@ pub(crate) enum Outcome {
     Yield(Runnable),
 }
 
-/// The handle's half of a task: its JOIN flag, until it has taken the output.
-pub(super) struct Joint<T> {
-    task: Option<Ptr>,
-    output: PhantomData<T>,
-}
-
-// SAFETY: the handle takes or drops the output, nothing else of the task's type; state and record are made for sharing.
-unsafe impl<T: Send> Send for Joint<T> {}
-// SAFETY: by shared reference a handle only reads and changes the state word.
-unsafe impl<T: Send> Sync for Joint<T> {}
-
 // === birth ===
 
 /// A task that waits for its first poll, and its handle.
@@ -175,11 +165,8 @@ where
         sched: PhantomData,
     });
     let task = NonNull::from(Box::leak(cell)).cast();
-    let joint = Joint {
-        task: Some(task),
-        output: PhantomData,
-    };
-    (Runnable(task), joint)
+    // SAFETY: JOIN was set at birth, and F::Output is the output's type.
+    (Runnable(task), unsafe { Joint::new(task) })
 }
 
 // === the typed part ===
@@ -498,130 +485,4 @@ pub(super) unsafe fn record_of(task: Ptr) -> Option<&'static Record> {
     // SAFETY: the reference pins the cell.
     let header = unsafe { task.as_ref() };
     (!header.state.snapshot().is_done()).then_some(header.record)
-}
-
-// === impl Joint ===
-
-impl<T> Joint<T> {
-    /// `None`: the output is out.
-    fn header(&self) -> Option<&Header> {
-        // SAFETY: JOIN, which self is, pins the cell; nobody makes a `&mut` to a header.
-        self.task.map(|task| unsafe { task.as_ref() })
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.header()
-            .is_none_or(|header| header.state.snapshot().is_done())
-    }
-
-    pub(super) fn abort(&self) {
-        if let Some(task) = self.task
-            && self
-                .header()
-                .is_some_and(|header| header.state.abort() == Wake::Push)
-        {
-            // SAFETY: the state said so.
-            unsafe { push(task, Place::Tail) }
-        }
-    }
-
-    /// The output, or `waker` in the join slot.
-    pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let header = self
-            .header()
-            .expect("JoinHandle polled after it gave its result");
-        let seen = header.state.snapshot();
-        if seen.is_done() || (!wakes(header, seen, waker) && !register(header, seen, waker.clone()))
-        {
-            return Poll::Ready(self.take());
-        }
-        Poll::Pending
-    }
-
-    /// Takes the output of a task that is DONE, and lets go of the task.
-    fn take(&mut self) -> Result<T, JoinError> {
-        let task = self.task.take().expect("it is still there");
-        let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
-        // SAFETY: JOIN pins the cell until the end of `let_go`. DONE with JOIN set: the output is ours, once, and T is its
-        // type by construction.
-        let output = unsafe {
-            (task.as_ref().vtable.take_output)(task, output.as_mut_ptr().cast());
-            output.assume_init()
-        };
-        let gone = let_go(task, true);
-        debug_assert!(gone);
-        output
-    }
-}
-
-impl<T> Drop for Joint<T> {
-    fn drop(&mut self) {
-        let Some(task) = self.task else { return };
-        if let Some(header) = self.header() {
-            unregister(header);
-        }
-        if !let_go(task, false) {
-            // A panic of the output's destructor is the dropper's.
-            drop(self.take());
-        }
-    }
-}
-
-/// Whether the join slot holds `waker`.
-fn wakes(header: &Header, seen: Snapshot, waker: &Waker) -> bool {
-    // SAFETY: JOIN_WAKER was set, by this handle, which alone could clear it before DONE: the slot is filled, and nobody
-    // writes it. After DONE it may name a waker that is gone, which is only compared.
-    let same =
-        |slot: *const MaybeUninit<Waker>| unsafe { (*slot).assume_init_ref().will_wake(waker) };
-    seen.has_join_waker() && header.join.with(same)
-}
-
-/// Puts `waker` into the join slot. False: the task is DONE.
-#[cold]
-fn register(header: &Header, seen: Snapshot, waker: Waker) -> bool {
-    if seen.has_join_waker() && !unregister(header) {
-        return false;
-    }
-    header.join.with_mut(|slot| {
-        // SAFETY: JOIN_WAKER is clear: the slot is empty and the handle's.
-        unsafe { (*slot).write(waker) };
-    });
-    let registered = header.state.set_join_waker().is_ok();
-    if !registered {
-        drop(take_waker(header));
-    }
-    registered
-}
-
-/// Empties the join slot if it is filled. False: the task is DONE, and the slot not the handle's business any more.
-fn unregister(header: &Header) -> bool {
-    let seen = header.state.snapshot();
-    if !seen.has_join_waker() {
-        return !seen.is_done();
-    }
-    let ours = header.state.unset_join_waker().is_ok();
-    if ours {
-        drop(take_waker(header));
-    }
-    ours
-}
-
-/// What this handle has put into the join slot, which is its own again.
-fn take_waker(header: &Header) -> Waker {
-    // SAFETY: the callers filled it, and nobody else took it out: JOIN_WAKER is clear, and it was not set at DONE.
-    header
-        .join
-        .with_mut(|slot| unsafe { (*slot).assume_init_read() })
-}
-
-/// Gives JOIN up, with the output `taken` or not. False: not given up, the output must be taken first.
-fn let_go(task: Ptr, taken: bool) -> bool {
-    // SAFETY: JOIN pins the cell up to the change.
-    match unsafe { task.as_ref() }.state.drop_join(taken) {
-        DropJoin::Output => return false,
-        DropJoin::Kept => {}
-        // SAFETY: the state says that nobody else refers to the cell.
-        DropJoin::Free => unsafe { dealloc(task) },
-    }
-    true
 }

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::panic::Location;
-use std::sync::atomic::{AtomicUsize as Count, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
 use crate::shim::{Mutex, model, thread};
