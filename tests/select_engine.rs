@@ -272,3 +272,39 @@ fn a_foreign_future_does_not_end_the_wait() {
     // It began before `begin`; the clocks may differ by a little.
     assert!(told * 10 >= waited.as_nanos() * 9, "{told} of {waited:?}");
 }
+
+// ---- tasks
+
+/// A lent handle that loses has its task still, and has forgotten who waited.
+#[cfg(feature = "rt")]
+#[test]
+fn a_handle_outlives_a_select() {
+    struct Silent;
+    impl std::task::Wake for Silent {
+        fn wake(self: Arc<Self>) {}
+    }
+    let silent = Arc::new(Silent);
+    let waker = Waker::from(silent.clone());
+    let mut cx = Context::from_waker(&waker);
+    let (end, ended) = chan::<()>(0);
+    let mut handle = gochan::go(async move { ended.recv().await.is_err() });
+    let (tx, rx) = chan::<u8>(0);
+    {
+        let mut both = pin!(gochan::select((&mut handle, rx.recv())));
+        assert!(both.as_mut().poll(&mut cx).is_pending());
+        assert!(Arc::strong_count(&silent) > 2);
+        tx.try_send(1).unwrap();
+        let Poll::Ready(Sel2::B(Ok(1))) = both.as_mut().poll(&mut cx) else {
+            panic!("the other one was ready");
+        };
+        assert_eq!(Arc::strong_count(&silent), 2, "a waker is left in the task");
+    }
+    end.close();
+    let won = gochan::select((&mut handle, never::<()>().recv())).wait();
+    let Sel2::A(Ok(true)) = won else {
+        panic!("the task has ended");
+    };
+    assert!(handle.is_finished());
+    let by_value = gochan::go(async { 5 });
+    gochan::select_blocking! { n = by_value => assert_eq!(n.unwrap(), 5) }
+}

@@ -253,6 +253,8 @@ impl Core {
         let mine = self.waiter.word.withdraw();
         // Takes every lock once, so a peer that was between claim and DONE is through afterwards.
         table.unlink_all(None);
+        // Before the foreign drop of the waker, which may panic.
+        self.stage = Stage::Over;
         if mine {
             // SAFETY: out of all queues: nobody else knows the waiter.
             drop(unsafe { self.waiter.take_waker() });

@@ -15,12 +15,14 @@ use ::parking_lot::Mutex;
 
 use super::joint::Joint;
 use crate::clock;
-use crate::hook::{Note, ObjId, WaitReason, current};
+use crate::hook::{ArmNote, Note, ObjId, WaitReason, current};
 
 /// The handle of a task: awaiting it gives what the task returned.
 ///
 /// Dropping the handle detaches the task, which goes on by itself, as a goroutine does. To end it use
 /// [`abort`](Self::abort).
+///
+/// It is an arm of [`select!`](crate::select!): by value, which detaches the task if the arm loses, and as `&mut handle`.
 ///
 /// # Errors
 ///
@@ -43,7 +45,7 @@ use crate::hook::{Note, ObjId, WaitReason, current};
 /// });
 /// ```
 pub struct JoinHandle<T> {
-    joint: Joint<T>,
+    pub(super) joint: Joint<T>,
     id: ObjId,
     site: &'static Location<'static>,
     /// When the wait began, in ticks; 0 before it does.
@@ -121,6 +123,15 @@ impl<T> Future for JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
+    pub(super) fn arm_note(&self) -> ArmNote {
+        ArmNote {
+            reason: WaitReason::Join,
+            object: self.id,
+            made: None,
+            site: self.site,
+        }
+    }
+
     fn note_wait(&mut self) {
         if self.since == 0 {
             self.since = clock::ticks();

@@ -61,19 +61,28 @@ impl<T> Joint<T> {
 
     /// The output, or `waker` in the join slot.
     pub(super) fn poll(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        let header = self
-            .header()
-            .expect("JoinHandle polled after it gave its result");
-        let seen = header.state.snapshot();
-        if seen.is_done() || (!wakes(header, seen, waker) && !register(header, seen, waker.clone()))
-        {
+        if self.look(waker) {
             return Poll::Ready(self.take());
         }
         Poll::Pending
     }
 
+    /// Whether the task is DONE; if not, `waker` is in the join slot.
+    pub(super) fn look(&mut self, waker: &Waker) -> bool {
+        let header = self
+            .header()
+            .expect("JoinHandle polled after it gave its result");
+        let seen = header.state.snapshot();
+        seen.is_done() || (!wakes(header, seen, waker) && !register(header, seen, waker.clone()))
+    }
+
+    /// Empties the join slot.
+    pub(super) fn retire(&mut self) {
+        self.header().map(unregister);
+    }
+
     /// Takes the output of a task that is DONE, and lets go of the task.
-    fn take(&mut self) -> Result<T, JoinError> {
+    pub(super) fn take(&mut self) -> Result<T, JoinError> {
         let task = self.task.take().expect("it is still there");
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
         // SAFETY: JOIN pins the cell until the end of `let_go`. DONE with JOIN set: the output is ours, once, and T is its

@@ -12,9 +12,10 @@
 //! });
 //! ```
 // Inside, in reading order: `state` is the word that says what a task is and who may do what; `raw` is the cell and all its
-// pointer work; `waker` and `joint` are the two kinds of reference to it, `join` is the second one's public face. Nothing here knows
-// the executor: tasks are queued through `raw::Schedule`, and `rt` adds `Builder::go` and `JoinHandle::wait`.
+// pointer work; `waker` and `joint` are the two kinds of reference to it, `join` is the second one's public face and `arm` its place in
+// a select. Nothing here knows the executor: tasks are queued through `raw::Schedule`, and `rt` adds `Builder::go` and `JoinHandle::wait`.
 
+mod arm;
 mod join;
 mod joint;
 mod raw;
