@@ -1,14 +1,20 @@
 //! A 4-ary min-heap of deadlines, each with a value and a key to find it again.
 //!
 //! It is not a clock and not a lock: time is a plain `u64` (the driver's nanoseconds) and the driver's mutex is around it.
-//! Four children a node, as Go's timers: half the depth of a binary heap, and the children of a node lie in two cache lines.
+//! Four children a node, as Go's timers: half the depth of a binary heap, and the children of a node are 64 bytes.
 //!
+//! ```text
+//! items    the order: (when, age, slot) of 16 bytes        sifted
+//! places   slot -> index in `items`, 4 bytes               written at each step of a sift: small, so that it stays cached
+//! slots    slot -> generation and value                    touched when a timer comes, goes, or is looked at
+//! ```
 //! Invariants
-//! 1. `items[i]` is not before its parent `items[(i - 1) / 4]` in the order (when, seq).
-//! 2. `slots[items[i].slot].at == i` for every `i`, and there are as many slots as items: a key is found in one step and
+//! 1. `items[i]` is not before its parent `items[(i - 1) / 4]` in the order (when, age).
+//! 2. `places[items[i].slot] == i` for every `i`, and there are as many slots as items: a key is found in one step and
 //!    leaves in O(log n).
-//! 3. `seq` is never given out twice. It is the tie-break (equal deadlines leave in the order they came) and the
-//!    generation of a key: a key whose timer has left finds nothing, even when its slot has a new tenant.
+//! 3. `seq` is never given out twice. It is the generation of a key: a key whose timer has left finds nothing, even when
+//!    its slot has a new tenant. Its low half is the item's `age`: equal deadlines leave in the order they came, as long as
+//!    fewer than 2^31 timers lie between them.
 
 use slab::Slab;
 
@@ -28,24 +34,25 @@ pub(crate) struct Key {
 #[derive(Clone, Copy)]
 struct Item {
     when: u64,
-    seq: u64,
-    slot: usize,
+    age: u32,
+    slot: u32,
 }
 
 impl Item {
     fn before(&self, other: &Item) -> bool {
-        (self.when, self.seq) < (other.when, other.seq)
+        let older = (self.age.wrapping_sub(other.age) as i32) < 0;
+        self.when < other.when || (self.when == other.when && older)
     }
 }
 
 struct Slot<V> {
     seq: u64,
-    at: usize,
     value: V,
 }
 
 pub(crate) struct Heap<V> {
     items: Vec<Item>,
+    places: Vec<u32>,
     slots: Slab<Slot<V>>,
     next_seq: u64,
 }
@@ -54,6 +61,7 @@ impl<V> Heap<V> {
     pub(crate) const fn new() -> Self {
         Heap {
             items: Vec::new(),
+            places: Vec::new(),
             slots: Slab::new(),
             next_seq: 0,
         }
@@ -73,12 +81,22 @@ impl<V> Heap<V> {
         self.next_seq
     }
 
+    /// # Panics
+    ///
+    /// At 2^32 timers.
     pub(crate) fn insert(&mut self, when: u64, value: V) -> Key {
         let seq = self.take_seq();
-        let at = self.items.len();
-        let slot = self.slots.insert(Slot { seq, at, value });
-        self.items.push(Item { when, seq, slot });
-        self.sift_up(at);
+        let slot = self.slots.insert(Slot { seq, value });
+        let item = Item {
+            when,
+            age: seq as u32,
+            slot: u32::try_from(slot).expect("fewer than 2^32 timers"),
+        };
+        if self.places.len() <= slot {
+            self.places.resize(slot + 1, 0);
+        }
+        self.items.push(item);
+        self.sift_up(self.items.len() - 1, item);
         Key { slot, seq }
     }
 
@@ -93,9 +111,11 @@ impl<V> Heap<V> {
         let Some(at) = self.place(key) else {
             return false;
         };
-        self.items[at].when = when;
-        let at = self.sift_up(at);
-        self.sift_down(at);
+        let item = Item {
+            when,
+            ..self.items[at]
+        };
+        self.sift(at, item);
         true
     }
 
@@ -107,7 +127,8 @@ impl<V> Heap<V> {
     /// Takes out the earliest timer if it is due at `now` and older than `horizon`.
     pub(crate) fn pop_due(&mut self, now: u64, horizon: u64) -> Option<(u64, V)> {
         let first = self.items.first()?;
-        (first.when <= now && first.seq < horizon).then(|| self.take(0))
+        let due = first.when <= now && self.slots[first.slot as usize].seq < horizon;
+        due.then(|| self.take(0))
     }
 
     /// Takes out the earliest timer.
@@ -136,46 +157,50 @@ impl<V> Heap<V> {
 
     fn place(&self, key: Key) -> Option<usize> {
         let slot = self.slots.get(key.slot)?;
-        (slot.seq == key.seq).then_some(slot.at)
+        (slot.seq == key.seq).then_some(self.places[key.slot] as usize)
     }
 
     fn take(&mut self, at: usize) -> (u64, V) {
-        let item = self.items.swap_remove(at);
-        let value = self.slots.remove(item.slot).value;
+        let item = self.items[at];
+        let last = self.items.pop().expect("there is one at `at`");
         if at < self.items.len() {
-            // The last leaf has come here from another subtree: it may belong above as well as below.
-            self.settle(at);
-            let at = self.sift_up(at);
-            self.sift_down(at);
+            self.sift(at, last);
         }
+        let value = self.slots.remove(item.slot as usize).value;
         self.give_back();
         (item.when, value)
     }
 
-    fn sift_up(&mut self, mut at: usize) -> usize {
+    /// Puts `item` where it belongs, given that `at` is free. Coming from another subtree it may belong above as well as
+    /// below.
+    fn sift(&mut self, at: usize, item: Item) {
+        if self.sift_up(at, item) == at {
+            self.sift_down(at, item);
+        }
+    }
+
+    fn sift_up(&mut self, mut at: usize, item: Item) -> usize {
         while at > 0 {
             let parent = (at - 1) / ARITY;
-            if !self.items[at].before(&self.items[parent]) {
+            if !item.before(&self.items[parent]) {
                 break;
             }
-            self.items.swap(at, parent);
-            self.settle(at);
+            self.put(at, self.items[parent]);
             at = parent;
         }
-        self.settle(at);
+        self.put(at, item);
         at
     }
 
-    fn sift_down(&mut self, mut at: usize) {
+    fn sift_down(&mut self, mut at: usize, item: Item) {
         while let Some(child) = self.least_child(at) {
-            if !self.items[child].before(&self.items[at]) {
+            if !self.items[child].before(&item) {
                 break;
             }
-            self.items.swap(at, child);
-            self.settle(at);
+            self.put(at, self.items[child]);
             at = child;
         }
-        self.settle(at);
+        self.put(at, item);
     }
 
     fn least_child(&self, at: usize) -> Option<usize> {
@@ -190,22 +215,30 @@ impl<V> Heap<V> {
         })
     }
 
-    /// INVARIANT 2: tells the slot of the item at `at` where that item is now.
-    fn settle(&mut self, at: usize) {
-        let slot = self.items[at].slot;
-        self.slots[slot].at = at;
+    /// INVARIANT 2.
+    fn put(&mut self, at: usize, item: Item) {
+        self.items[at] = item;
+        // An index fits, as a slot does.
+        self.places[item.slot as usize] = at as u32;
     }
 
     /// Gives the memory of a burst back: the order's by halves, the slots' down to the last tenant, all of it at the end.
     fn give_back(&mut self) {
         let (len, cap) = (self.items.len(), self.items.capacity());
-        if cap > KEEP && len < cap / 4 {
-            self.items.shrink_to(cap / 2);
-            self.slots.shrink_to_fit();
+        if (cap > KEEP && len < cap / 4) || (len == 0 && self.slots.capacity() > KEEP) {
+            self.shrink(len, cap);
         }
-        if len == 0 && self.slots.capacity() > KEEP {
+    }
+
+    #[cold]
+    fn shrink(&mut self, len: usize, cap: usize) {
+        self.items.shrink_to(cap / 2);
+        if len == 0 {
             self.slots = Slab::new();
         }
+        self.slots.shrink_to_fit();
+        self.places.truncate(self.slots.capacity());
+        self.places.shrink_to_fit();
     }
 }
 

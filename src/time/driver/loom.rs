@@ -16,7 +16,7 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
 /// Fires everything, on a thread of its own.
 fn fire(driver: &Arc<Driver>) -> thread::JoinHandle<()> {
     let driver = Arc::clone(driver);
-    thread::spawn(move || drop(driver.fire_due(driver.at(10))))
+    thread::spawn(move || _ = driver.fire_due(driver.at(10)))
 }
 
 #[test]

@@ -17,8 +17,9 @@ fn assert_sound(heap: &Heap<u64>) {
             i == 0 || !item.before(&heap.items[(i - 1) / ARITY]),
             "heap order"
         );
-        assert_eq!(heap.slots[item.slot].at, i, "place");
-        assert_eq!(heap.slots[item.slot].seq, item.seq, "generation");
+        let slot = item.slot as usize;
+        assert_eq!(heap.places[slot] as usize, i, "place");
+        assert_eq!(heap.slots[slot].seq as u32, item.age, "generation");
     }
     assert_eq!(heap.slots.len(), heap.items.len());
 }
@@ -149,4 +150,5 @@ fn gives_the_memory_of_a_burst_back() {
     keys.iter().for_each(|&k| _ = heap.remove(k));
     assert!(heap.items.capacity() <= 2 * super::KEEP);
     assert!(heap.slots.capacity() <= 2 * super::KEEP);
+    assert!(heap.places.capacity() <= 2 * super::KEEP);
 }
