@@ -226,5 +226,7 @@ impl<T> Future for RecvTimeoutFuture<'_, T> {
     }
 }
 
+#[cfg(all(test, gochan_loom))]
+mod loom;
 #[cfg(test)]
 mod tests;

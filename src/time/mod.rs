@@ -28,5 +28,12 @@ pub use timer::Timer;
 pub(crate) use current::{enter, set_default_provider};
 pub(crate) use driver::Driver;
 
+/// Plays bytes on the heap of timers and on an ordered map beside it. For the fuzzer.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_heap(script: &[u8]) {
+    heap::tests::play(script);
+}
+
 #[cfg(test)]
 mod tests;
