@@ -295,11 +295,11 @@ impl Display for Time {
         };
         match ns {
             ..1_000 => write!(f, "{ns}ns"),
-            ..1_000_000 => decimal(f, 1_000, "µs"),
-            ..SECOND => decimal(f, 1_000_000, "ms"),
-            ..MINUTE => decimal(f, SECOND, "s"),
-            ..HOUR => write!(f, "{}m{:02}s", ns / MINUTE, ns % MINUTE / SECOND),
-            ..DAY => write!(f, "{}h{:02}m", ns / HOUR, ns % HOUR / MINUTE),
+            1_000..1_000_000 => decimal(f, 1_000, "µs"),
+            1_000_000..SECOND => decimal(f, 1_000_000, "ms"),
+            SECOND..MINUTE => decimal(f, SECOND, "s"),
+            MINUTE..HOUR => write!(f, "{}m{:02}s", ns / MINUTE, ns % MINUTE / SECOND),
+            HOUR..DAY => write!(f, "{}h{:02}m", ns / HOUR, ns % HOUR / MINUTE),
             _ => write!(f, "{}d{:02}h", ns / DAY, ns % DAY / HOUR),
         }
     }

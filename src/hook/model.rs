@@ -93,7 +93,6 @@ fn loom_record_never_mixes_two_lives() {
         against(&record, look, |record| {
             record.finish();
             record.spawned(&birth(2), 0);
-            record.park(&wait(2));
         });
     });
 }

@@ -382,7 +382,7 @@ impl Record {
             if self.id.load(Relaxed) != id {
                 continue;
             }
-            if seq % 2 == 0 && self.seq.load(Relaxed) == seq {
+            if seq.is_multiple_of(2) && self.seq.load(Relaxed) == seq {
                 return (state != State::Free).then_some(Snapshot {
                     state,
                     wait,
