@@ -214,11 +214,9 @@ impl Worker {
 
     #[cold]
     fn search(&self, core: &mut Core) -> Option<Runnable> {
-        if self.shared.workers() == 1 {
-            return None;
-        }
-        core.searching = core.searching || self.shared.idle.start_search();
-        if !core.searching {
+        let alone = self.shared.workers() == 1;
+        core.searching = core.searching || (!alone && self.shared.idle.start_search());
+        if !core.searching && !alone {
             return None;
         }
         for turn in 0..SEARCHES {
