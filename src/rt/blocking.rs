@@ -45,8 +45,8 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Gives this thread's slot, if it has one, to another thread.
-fn hand_off() {
+/// Gives this thread's slot, if it has one, to another thread. Every blocking wait of this crate does so before it sleeps.
+pub(super) fn hand_off() {
     context::with(|worker| {
         let Some((worker, core)) = worker.and_then(|worker| Some((worker, worker.take_core()?)))
         else {

@@ -10,16 +10,17 @@
 
 use std::future::Future;
 
-use super::context;
 use super::idle::Idle;
 use super::inject::Inject;
 use super::queue::{Queue, queue};
 use super::threads::Threads;
 use super::worker::Core;
+use super::{blocking, context};
 use crate::hook::registry;
 use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
 use crate::task::{self, JoinHandle, Place, Runnable, Schedule, Spawn};
 use crate::time::Driver;
+use crate::wait::parker;
 use Ordering::Relaxed;
 
 pub(super) struct Shared {
@@ -42,6 +43,7 @@ impl Shared {
     /// A runtime without threads, and the cores for them.
     pub(super) fn new(workers: usize, name: String) -> (Arc<Shared>, Vec<Box<Core>>) {
         let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
+        parker::set_before_sleep(blocking::hand_off);
         let idle = Arc::new(Idle::new(workers));
         let driver = Driver::new();
         let keeper = Arc::clone(&idle);
@@ -118,8 +120,10 @@ impl Shared {
     /// Lets all threads come to their end.
     pub(super) fn close(&self) {
         self.inject.close();
-        self.closing.store(true, Ordering::SeqCst);
+        // Before the workers can know of it: the last one to leave must see that it has to bury.
         self.threads.close();
+        // ORDERING: a worker that falls asleep after `wake_all` has looked sees it, through the sleepers' lock.
+        self.closing.store(true, Relaxed);
         self.idle.wake_all();
     }
 

@@ -16,7 +16,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -40,6 +40,15 @@ pub(crate) fn block_on_until<F: Future>(
     deadline: Option<Instant>,
 ) -> Option<F::Output> {
     run(future, deadline)
+}
+
+/// What an executor wants done on a thread that is about to sleep: its thread may be needed for other tasks.
+static BEFORE_SLEEP: OnceLock<fn()> = OnceLock::new();
+
+/// Names it. The first call counts.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn set_before_sleep(give_way: fn()) {
+    let _ = BEFORE_SLEEP.set(give_way);
 }
 
 struct Parker {
@@ -123,6 +132,9 @@ impl Parker {
     }
 
     fn sleep(&self, deadline: Option<Instant>) -> bool {
+        if let Some(give_way) = BEFORE_SLEEP.get() {
+            give_way();
+        }
         // ORDERING: AcqRel: on WOKEN we see what the waker published.
         if self
             .state
