@@ -356,7 +356,10 @@ impl Runnable {
         }
         match header.state.end_poll(take_owed(header)) {
             EndPoll::Idle => Outcome::Gone,
-            EndPoll::Again => Outcome::Again(self),
+            EndPoll::Again => {
+                header.record.requeued();
+                Outcome::Again(self)
+            }
         }
     }
 
