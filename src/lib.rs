@@ -1,5 +1,50 @@
 //! Go-style channels, `select!`, tasks and timers for Rust, on a small work-stealing executor that can always say who
 //! waits, for what, since when and where.
+//!
+//! ```
+//! use gochan::{chan, go, select};
+//! use std::time::Duration;
+//!
+//! let total = gochan::run(async {
+//!     let (tx, rx) = chan::<u64>(16);
+//!     let adder = go(async move {
+//!         let mut total = 0;
+//!         loop {
+//!             select! {
+//!                 n = rx.recv() => match n { Ok(n) => total += n, Err(_) => return total },
+//!                 default(Duration::from_secs(60)) => panic!("nobody sends"),
+//!             }
+//!         }
+//!     });
+//!     for n in 1..=100 {
+//!         tx.send(n).await.unwrap();
+//!     }
+//!     drop(tx);
+//!     adder.await.unwrap()
+//! });
+//! assert_eq!(total, 5050);
+//! ```
+//!
+//! # Where things are
+//!
+//! | you want | look at |
+//! |---|---|
+//! | channels | [`chan()`], [`unbounded`], [`never`], [`Sender`], [`Receiver`] |
+//! | the first of several operations | [`select!`], [`select_blocking!`], [`select()`], [`SelectList`] |
+//! | tasks | `go`, `run`, `block_on`, `JoinHandle`, `Runtime`, `task` |
+//! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
+//! | who waits for what | [`diag::dump`] |
+//! | every wait and wake, as it happens | [`hook`] |
+//!
+//! Operations are futures that know nothing but the waker of whoever polls them: one channel serves tasks of this
+//! executor, tasks of any other and, through `.wait()`, plain threads at the same time.
+//!
+//! # Features
+//!
+//! * `rt` (default): the executor, and everything that needs its clock.
+//! * `diag` (default): the dump as JSON. The recording itself is always there.
+//!
+//! Without `rt` the channels and selects alone are left.
 #![deny(unsafe_code)]
 
 pub mod chan;
