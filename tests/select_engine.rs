@@ -234,6 +234,42 @@ fn a_send_is_taken_while_its_select_is_dropped() {
     assert_eq!(send.wait(), Ok(()));
 }
 
+/// A wish for a permit stands in the way of a send behind it; when its select is won elsewhere, send and receiver meet.
+#[test]
+fn a_wish_that_loses_lets_others_by() {
+    let (tx, rx) = chan::<u8>(1);
+    let (other, won) = chan::<u8>(0);
+    let _held = tx.try_reserve().unwrap();
+    let mut wish = task::spawn(gochan::select((tx.reserve(), won.recv())));
+    assert_pending!(wish.poll());
+    let mut send = task::spawn(tx.send(1));
+    assert_pending!(send.poll());
+    let mut recv = task::spawn(rx.recv());
+    assert_pending!(recv.poll());
+    other.try_send(0).unwrap();
+    let Poll::Ready(Sel2::B(Ok(0))) = wish.poll() else {
+        panic!("the other arm was served");
+    };
+    assert!(send.is_woken() && recv.is_woken());
+    assert_ready_eq!(send.poll(), Ok(()));
+    assert_ready_eq!(recv.poll(), Ok(1));
+}
+
+/// A permit whose value goes straight to a receiver leaves its room to the next who waits.
+#[test]
+fn a_permit_leaves_its_room() {
+    let (tx, rx) = chan::<u8>(1);
+    let permit = tx.try_reserve().unwrap();
+    let mut recv = task::spawn(rx.recv());
+    assert_pending!(recv.poll());
+    let mut next = task::spawn(tx.reserve());
+    assert_pending!(next.poll());
+    permit.send(1).unwrap();
+    assert_ready_eq!(recv.poll(), Ok(1));
+    assert!(next.is_woken());
+    assert!(assert_ready!(next.poll()).is_ok());
+}
+
 // ---- foreign futures
 
 /// Polling a foreign future takes the select out of all queues; it is back in them afterwards, and its wait is one wait.

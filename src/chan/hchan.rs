@@ -356,18 +356,23 @@ impl<T> Inner<T> {
             }
             Ok(())
         };
-        self.sync(gate);
+        self.settle(gate, wakes);
         result
     }
 
     /// Gives a permit up: what it kept from the queued senders is theirs now.
     pub(super) fn unreserve(&mut self, gate: &Gate, wakes: &mut Wakes) {
         self.reserved -= 1;
-        if gate.cap() > 0 {
-            self.refill(gate, wakes);
-        }
-        while gate.cap() == 0 && !self.sendq.is_empty() && self.has_taker(gate) {
-            let Some(mut sender) = self.sendq.pop_claim() else {
+        self.settle(gate, wakes);
+    }
+
+    /// A claim was given up, or a wish for one that stood in the way: queued senders that may go on now do.
+    pub(super) fn settle(&mut self, gate: &Gate, wakes: &mut Wakes) {
+        self.refill(gate, wakes);
+        while !self.sendq.is_empty() && self.has_taker(gate) {
+            // With a buffer a permit stands for room, of which there is none.
+            let wanted = |slot: &_| gate.cap() == 0 || matches!(slot, SendSlot::Value(_));
+            let Some(mut sender) = self.sendq.pop_claim_if(wanted) else {
                 break;
             };
             let mut slot = std::mem::take(sender.payload());

@@ -195,6 +195,10 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     fn abandon(&self, inner: &mut Inner<T>, _: &mut SendSlot<T>, wakes: &mut Wakes) {
         inner.unreserve(&self.chan.gate, wakes);
     }
+
+    fn left(&self, inner: &mut Inner<T>, wakes: &mut Wakes) {
+        inner.settle(&self.chan.gate, wakes);
+    }
 }
 
 impl<T> Op for ClosedOp<'_, T> {

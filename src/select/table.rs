@@ -173,12 +173,14 @@ impl Table<'_, '_> {
             if winner == Some(i as u16) || !matches!(case.kind(), Kind::Queue(_)) {
                 continue;
             }
+            let mut wakes = Wakes::new();
             case.lock();
             // SAFETY: the lock is held for both calls.
             unsafe {
-                case.as_mut().unlink();
+                case.as_mut().unlink(&mut wakes);
                 case.unlock();
             }
+            wakes.fire();
         }
     }
 

@@ -105,7 +105,7 @@ pub unsafe trait RawCase {
     unsafe fn enqueue(self: Pin<&mut Self>, _waiter: *const Waiter, _case: u16) {}
     /// # Safety
     /// As for `attempt`.
-    unsafe fn unlink(self: Pin<&mut Self>) {}
+    unsafe fn unlink(self: Pin<&mut Self>, _wakes: &mut Wakes) {}
     /// A peer has decided the wait for this case: it has won.
     ///
     /// # Safety
@@ -223,12 +223,13 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
         }
     }
 
-    unsafe fn unlink(self: Pin<&mut Self>) {
+    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
         let (op, _, sudog) = self.split();
         // SAFETY: the lock is held.
         let inner = unsafe { op.object().inner() };
-        op.queue(inner).unlink(sudog);
-        op.changed(inner);
+        if op.queue(inner).unlink(sudog) {
+            op.left(inner, wakes);
+        }
     }
 
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
@@ -342,9 +343,9 @@ where
         // SAFETY: promised by the caller.
         unsafe { self.case().enqueue(waiter, case) }
     }
-    unsafe fn unlink(self: Pin<&mut Self>) {
+    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
         // SAFETY: promised by the caller.
-        unsafe { self.case().unlink() }
+        unsafe { self.case().unlink(wakes) }
     }
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
         // SAFETY: promised by the caller.
@@ -429,10 +430,10 @@ unsafe impl<C: RawCase> RawCase for Option<C> {
             unsafe { case.enqueue(waiter, index) }
         }
     }
-    unsafe fn unlink(self: Pin<&mut Self>) {
+    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
         if let Some(case) = self.as_pin_mut() {
             // SAFETY: promised by the caller.
-            unsafe { case.unlink() }
+            unsafe { case.unlink(wakes) }
         }
     }
     unsafe fn collect(self: Pin<&mut Self>, how: How) {

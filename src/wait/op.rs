@@ -63,6 +63,11 @@ pub trait Op: Clone {
     /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock.
     fn changed(&self, inner: &mut Self::Inner);
 
+    /// A waiter has left the queue unserved: if it was in the way of others, they go on.
+    fn left(&self, inner: &mut Self::Inner, _wakes: &mut Wakes) {
+        self.changed(inner);
+    }
+
     /// Does the operation now, or says that it cannot be done now.
     fn attempt(
         &self,
@@ -327,7 +332,7 @@ impl<O: Op> Park<O> {
             .queue(&mut inner)
             .unlink(unsafe { Pin::new_unchecked(&self.sudog) });
         if linked {
-            self.op.changed(&mut inner);
+            self.op.left(&mut inner, wakes);
             drop(inner);
             // Before the foreign drop of the waker, which may panic.
             self.stage = Stage::Over;
