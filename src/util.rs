@@ -27,6 +27,6 @@ pub(crate) mod rng {
     /// A number below `n`, each with a probability of one in `n`, but for 2^-32.
     #[inline(always)]
     pub(crate) fn below(n: u32) -> u32 {
-        ((next() >> 32) * u64::from(n) >> 32) as u32
+        (((next() >> 32) * u64::from(n)) >> 32) as u32
     }
 }

@@ -235,7 +235,7 @@ fn woken_by_a_tasks_end() {
     let rt = one_worker();
     let (tx, rx) = chan::<u64>(0);
     let (gate_tx, gate_rx) = chan::<()>(0);
-    let first = rt.go(async move { drop(gate_rx.recv().await) });
+    let first = rt.go(async move { gate_rx.recv().await.is_ok() });
     let first_id = first.id();
     let joins = rt.go(async move {
         first.await.unwrap();
@@ -371,7 +371,7 @@ fn who_stays_is_there_once_while_others_come_and_go() {
     stop.store(true, Relaxed);
     churn.wait().unwrap();
     drop(tx);
-    stay.into_iter().for_each(|task| drop(task.wait().unwrap()));
+    stay.into_iter().for_each(|task| _ = task.wait().unwrap());
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn the_longest_wait_comes_first() {
     let (tx, rx) = chan::<u64>(0);
     let wait = || {
         let rx = rx.clone();
-        let task = go(async move { drop(rx.recv().await) });
+        let task = go(async move { rx.recv().await.is_ok() });
         waiting(task.id());
         task
     };
@@ -392,7 +392,7 @@ fn the_longest_wait_comes_first() {
         .collect();
     assert_eq!(order, [0, 1, 2, 3, 4]);
     drop(tx);
-    tasks.into_iter().for_each(|task| task.wait().unwrap());
+    tasks.into_iter().for_each(|task| _ = task.wait().unwrap());
 }
 
 #[cfg(feature = "diag")]

@@ -330,7 +330,7 @@ fn a_directory_that_cannot_be_listed_is_named_and_the_others_are_done() {
 fn unlistable(tree: &Tree) -> (PathBuf, &'static str) {
     let dir = tree.0.join("m");
     fs::create_dir(&dir).expect("a directory");
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0)).expect("ours");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o000)).expect("ours");
     if fs::read_dir(&dir).is_err() {
         return (dir, "Permission denied");
     }

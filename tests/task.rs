@@ -3,6 +3,9 @@
 //! As in async-task's tests, each future counts: POLLs, and DROPs of the future and of its output. A runtime of one worker
 //! is held at a gate, so that the steps of a test happen in the order in which they stand there.
 
+// That waking by value and by reference are the same is what is tested.
+#![allow(clippy::waker_clone_wake)]
+
 use gochan::hook::Kind;
 use gochan::{JoinHandle, Runtime, go, task};
 use std::future::{Future, pending, poll_fn};

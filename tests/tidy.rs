@@ -93,6 +93,10 @@ const UNSAFE: &[(&str, &str)] = &[
         "src/wait/polled.rs",
         "implements the unsafe trait of cases for operations that are only polled",
     ),
+    (
+        "src/task/joint.rs",
+        "reads the output and the join slot of the cell when the state says they are its own",
+    ),
     ("src/task/waker.rs", "a waker is a pointer to the task cell"),
     ("src/rt/queue.rs", "takes tasks out of a ring of pointers"),
     (

@@ -25,7 +25,7 @@ mod walk;
 use clap::Parser;
 use collect::{Progress, complain};
 use gochan::task::Builder;
-use gochan::{Receiver, chan, fut, select, timeout};
+use gochan::{Receiver, chan, select, timeout};
 use indicatif::{HumanBytes, HumanCount};
 use std::fs;
 use std::io;
@@ -162,7 +162,7 @@ async fn pipeline(
         .go(async move { collect::collect(sums, &bar).await });
 
     let collected = select! {
-        collected = fut(&mut collect) => collected,
+        collected = &mut collect => collected,
         _ = stopped.recv() => {
             let _ = paths_left.upgrade().map(|paths| paths.close());
             let _ = sums_left.upgrade().map(|sums| sums.close());

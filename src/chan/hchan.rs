@@ -117,11 +117,11 @@ impl<T> Inner<T> {
 
     /// Brings the flags up to date; to be called before the unlock by whoever has touched more than the buffer.
     pub(super) fn sync(&self, gate: &Gate) {
-        let flags = gate.held_flags() & CLOSED
-            | u32::from(!self.recvq.is_empty()) * RECVQ
-            | u32::from(!self.sendq.is_empty()) * SENDQ
-            | u32::from(self.reserved > 0) * RESERVED
-            | u32::from(!self.returned.is_empty()) * RETURNED;
+        let flags = (gate.held_flags() & CLOSED)
+            | (u32::from(!self.recvq.is_empty()) * RECVQ)
+            | (u32::from(!self.sendq.is_empty()) * SENDQ)
+            | (u32::from(self.reserved > 0) * RESERVED)
+            | (u32::from(!self.returned.is_empty()) * RETURNED);
         gate.set_flags(flags);
     }
 

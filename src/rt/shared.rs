@@ -41,6 +41,10 @@ static NEXT_ID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new
 
 impl Shared {
     /// A runtime without threads, and the cores for them.
+    #[expect(
+        clippy::vec_box,
+        reason = "a core moves from thread to thread in its box"
+    )]
     pub(super) fn new(workers: usize, name: String) -> (Arc<Shared>, Vec<Box<Core>>) {
         let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
         parker::set_before_sleep(blocking::hand_off);

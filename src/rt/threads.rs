@@ -33,6 +33,10 @@ pub(super) struct Threads {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "cores live in boxes and are handed on as they are"
+)]
 struct State {
     spares: Vec<Arc<Spare>>,
     retired: Vec<Box<Core>>,
@@ -120,6 +124,7 @@ impl Threads {
         self.state.lock().retired.push(core);
     }
 
+    #[expect(clippy::vec_box, reason = "as they were retired")]
     pub(super) fn take_retired(&self) -> Vec<Box<Core>> {
         std::mem::take(&mut self.state.lock().retired)
     }

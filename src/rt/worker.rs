@@ -68,7 +68,7 @@ impl Core {
 
     /// The next task of this slot, or a batch of the global queue.
     fn next(&mut self, shared: &Shared) -> Option<Runnable> {
-        if self.tick % FAIRNESS == 0
+        if self.tick.is_multiple_of(FAIRNESS)
             && let Some(task) = shared.inject.pop()
         {
             self.new_slice();

@@ -58,7 +58,7 @@ pub(crate) fn park(timeout: Option<::std::time::Duration>) {
 
 /// Nothing here. In a model it is missed when what it is a part of is never freed.
 #[derive(Debug, Default)]
-pub(crate) struct Tracked;
+pub(crate) struct Tracked {}
 
 /// Runs a model's body some hundred times on real threads: what loom's twin does with all interleavings.
 #[cfg(test)]

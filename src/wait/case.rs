@@ -31,7 +31,7 @@ use crate::hook::ArmNote;
 /// Something that can stand in an arm of [`select!`](crate::select!): the futures that this crate's operations return,
 /// `&mut` of them, `Option` of an arm, and [`fut(future)`](crate::fut).
 ///
-/// The methods of [`Case`] are the select's business and may change in any release.
+/// The methods of `Case` are the select's business and may change in any release.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an arm of `select!`",
     label = "not an operation of this crate",

@@ -313,10 +313,10 @@ impl<O: Op> Park<O> {
     pub(crate) fn cancel(self: Pin<&mut Self>) -> Option<O::Output> {
         // SAFETY: nothing is moved out of `this`.
         let this = unsafe { self.get_unchecked_mut() };
-        if this.stage == Stage::Parked {
-            if let Some(how) = this.withdraw(&mut Wakes::new(), false) {
-                return Some(this.collect(how));
-            }
+        if this.stage == Stage::Parked
+            && let Some(how) = this.withdraw(&mut Wakes::new(), false)
+        {
+            return Some(this.collect(how));
         }
         this.stage = Stage::Over;
         None

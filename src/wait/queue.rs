@@ -192,7 +192,7 @@ impl<P> Queue<P> {
             let fits = with(this, |node| wanted(unsafe { &(*node).payload }));
             // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
             let who = unsafe { &*who };
-            if !fits && !(shared && who.word.is_taken()) {
+            if !fits && (!shared || !who.word.is_taken()) {
                 return None;
             }
             self.remove(this);
