@@ -137,12 +137,11 @@ fn floors(file: &str, text: &str) -> Vec<String> {
         )),
         Some(_) => None,
     };
-    let complaints = uses(file, &code)
+    uses(file, &code)
         .iter()
         .filter(|u| !u.2 || ROOMS.iter().any(|r| r.0 == u.0))
         .filter_map(|u| Some(format!("{file}:{}: {}", u.1, wrong(u.0)?)))
-        .collect();
-    complaints
+        .collect()
 }
 
 fn unsafe_words(file: &str, text: &str) -> Vec<String> {
