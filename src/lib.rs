@@ -29,7 +29,7 @@
 //!
 //! | you want | look at |
 //! |---|---|
-//! | channels | [`chan()`], [`unbounded`], [`never`], [`Sender`], [`Receiver`] |
+//! | channels | [`chan()`], [`unbounded`], [`never()`], [`Sender`], [`Receiver`] |
 //! | the first of several operations | [`select!`], [`select_blocking!`], [`select()`], [`SelectList`] |
 //! | tasks | `go`, `run`, `block_on`, `JoinHandle`, `Runtime`, `task` |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |

@@ -124,6 +124,33 @@ fn many_cases() {
     }
 }
 
+/// Thirty-two arms with guards, and two dozen more in a body, expand within the compiler's limit of recursion.
+#[test]
+fn thirty_two_arms() {
+    macro_rules! all {
+        ($($a:ident)*; $($b:ident)*) => {
+            fn wide(rx: &gochan::Receiver<u8>, deep: bool) -> u8 {
+                gochan::select_blocking! {
+                    $($a = rx.recv(), if !deep || rx.is_empty() => { $a.unwrap() })*
+                    default => gochan::select_blocking! {
+                        biased;
+                        $($b = rx.recv() => $b.unwrap(),)*
+                        default => 0,
+                    },
+                }
+            }
+        };
+    }
+    all!(a b c d e f g h i j k l m n o p q r s t u v w x y z aa bb cc dd ee ff;
+         a b c d e f g h i j k l m n o p q r s t u v w x);
+    let (tx, rx) = chan(1);
+    for deep in [false, true] {
+        assert_eq!(wide(&rx, deep), 0);
+        tx.try_send(9).unwrap();
+        assert_eq!(wide(&rx, deep), 9);
+    }
+}
+
 // ---- what listeners are told
 
 #[derive(Default)]

@@ -84,7 +84,7 @@ impl<T> Receiver<T> {
     }
 
     /// Receives up to `limit` values into `into`: waits for the first, takes what else is there. Returns their number;
-    /// 0: closed and empty, or `limit` is 0.
+    /// 0: closed and empty, or `limit` is 0. In [`select!`](crate::select!) write `fut(rx.recv_many(..))`.
     ///
     /// ```
     /// # gochan::block_on(async {

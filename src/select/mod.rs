@@ -224,6 +224,7 @@ fn start<C: Cases>(core: &mut Core, cases: Pin<&mut C>, cx: &mut Context<'_>) ->
         0..=2 => start_of::<2, C>(core, cases, cx),
         3..=4 => start_of::<4, C>(core, cases, cx),
         5..=8 => start_of::<8, C>(core, cases, cx),
+        9..=16 => start_of::<16, C>(core, cases, cx),
         _ => start_of::<64, C>(core, cases, cx),
     }
 }
@@ -391,6 +392,12 @@ impl<C: Cases> Future for SelectOr<C> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().select.poll_won(cx)
+    }
+}
+
+impl<C: Cases> std::fmt::Debug for SelectOr<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.select.fmt(f)
     }
 }
 
