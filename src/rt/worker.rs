@@ -24,7 +24,7 @@ use super::shared::Shared;
 use super::watch::Watch;
 use crate::clock;
 use crate::hook::current;
-use crate::shim::{Arc, RING, spin_loop};
+use crate::shim::{Arc, RING, spin_loop, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::util::rng;
 
@@ -32,8 +32,11 @@ use crate::util::rng;
 const FAIRNESS: u32 = 61;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
-/// How often a searching worker looks at everybody before it sleeps.
+/// How often a searching worker looks at everybody before it sleeps: for some microseconds.
 const SEARCHES: u32 = 8;
+/// How often if its last search found something. Whoever makes many small tasks would else pay for waking a worker
+/// after every few of them, which takes longer than to run them.
+const PATIENCE: u32 = 40;
 
 /// A worker's slot.
 pub(super) struct Core {
@@ -43,6 +46,8 @@ pub(super) struct Core {
     /// The length of a time slice, in ticks.
     slice: u64,
     searching: bool,
+    /// Its last search found something.
+    hopeful: bool,
 }
 
 /// A thread of the runtime, and its core while it holds one.
@@ -63,6 +68,7 @@ impl Core {
             tick: 0,
             slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
             searching: false,
+            hopeful: false,
         }
     }
 
@@ -219,13 +225,20 @@ impl Worker {
         if !core.searching && !alone {
             return None;
         }
-        for turn in 0..SEARCHES {
+        let turns = if core.hopeful { PATIENCE } else { SEARCHES };
+        for turn in 0..turns {
             if let Some(task) = core.steal(&self.shared) {
                 core.new_slice();
+                core.hopeful = true;
                 return Some(task);
             }
-            (0..1 << turn).for_each(|_| spin_loop());
+            if turn < SEARCHES {
+                (0..1 << turn).for_each(|_| spin_loop());
+            } else {
+                yield_now();
+            }
         }
+        core.hopeful = false;
         None
     }
 
