@@ -226,16 +226,13 @@ impl<V> Heap<V> {
     fn give_back(&mut self) {
         let (len, cap) = (self.items.len(), self.items.capacity());
         if (cap > KEEP && len < cap / 4) || (len == 0 && self.slots.capacity() > KEEP) {
-            self.shrink(len, cap);
+            self.shrink(cap);
         }
     }
 
     #[cold]
-    fn shrink(&mut self, len: usize, cap: usize) {
+    fn shrink(&mut self, cap: usize) {
         self.items.shrink_to(cap / 2);
-        if len == 0 {
-            self.slots = Slab::new();
-        }
         self.slots.shrink_to_fit();
         self.places.truncate(self.slots.capacity());
         self.places.shrink_to_fit();
