@@ -426,3 +426,7 @@ pub const fn at_most_32(arms: &[()]) {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom.rs"]
+mod loom_models;

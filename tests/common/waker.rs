@@ -1,0 +1,132 @@
+//! Wakers made by hand: what they do on wake, on clone and on drop is up to the test.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+
+/// Called at each event of a [`Hooked`] waker.
+pub(crate) type Action = Box<dyn Fn() + Send + Sync>;
+
+/// What a waker does, and how often it was asked to.
+#[derive(Default)]
+pub(crate) struct Hooked {
+    pub(crate) on_wake: Option<Action>,
+    pub(crate) on_clone: Option<Action>,
+    pub(crate) on_drop: Option<Action>,
+    pub(crate) wakes: AtomicUsize,
+    pub(crate) clones: AtomicUsize,
+    pub(crate) drops: AtomicUsize,
+}
+
+impl Hooked {
+    pub(crate) fn wakes(&self) -> usize {
+        self.wakes.load(Ordering::SeqCst)
+    }
+
+    /// Wakers that exist, the first one included.
+    pub(crate) fn alive(&self) -> usize {
+        1 + self.clones.load(Ordering::SeqCst) - self.drops.load(Ordering::SeqCst)
+    }
+
+    fn woken(&self) {
+        self.wakes.fetch_add(1, Ordering::SeqCst);
+        if let Some(act) = &self.on_wake {
+            act();
+        }
+    }
+
+    fn cloned(&self) {
+        self.clones.fetch_add(1, Ordering::SeqCst);
+        if let Some(act) = &self.on_clone {
+            act();
+        }
+    }
+
+    fn dropped(&self) {
+        self.drops.fetch_add(1, Ordering::SeqCst);
+        if let Some(act) = &self.on_drop {
+            act();
+        }
+    }
+}
+
+/// The first waker over `hooked`.
+pub(crate) fn hooked(hooked: &Arc<Hooked>) -> Waker {
+    let data = Arc::into_raw(hooked.clone()).cast::<()>();
+    // SAFETY: the vtable below treats `data` as one strong count of an `Arc<Hooked>`, which it is.
+    unsafe { Waker::from_raw(RawWaker::new(data, &VTABLE)) }
+}
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// The `Arc` behind `data`, whose count stays with the waker.
+///
+/// # Safety
+/// `data` comes from [`hooked`] or [`clone`] and its waker is alive.
+unsafe fn borrow(data: *const ()) -> std::mem::ManuallyDrop<Arc<Hooked>> {
+    // SAFETY: by the caller; ManuallyDrop leaves the count where it was.
+    std::mem::ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Hooked>()) })
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: called by a living waker.
+    let this = unsafe { borrow(data) };
+    this.cloned();
+    RawWaker::new(Arc::into_raw(Arc::clone(&this)).cast::<()>(), &VTABLE)
+}
+
+/// Gives one count back, also when an action panics.
+unsafe fn wake(data: *const ()) {
+    // SAFETY: waking by value hands the waker's count to this function.
+    let this = unsafe { Arc::from_raw(data.cast::<Hooked>()) };
+    this.drops.fetch_add(1, Ordering::SeqCst);
+    this.woken();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: called by a living waker.
+    unsafe { borrow(data) }.woken();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the dropped waker's count belongs to this function.
+    let this = unsafe { Arc::from_raw(data.cast::<Hooked>()) };
+    this.dropped();
+}
+
+/// A waker that only counts.
+pub(crate) fn counting() -> (Arc<Hooked>, Waker) {
+    let counts = Arc::new(Hooked::default());
+    let waker = hooked(&counts);
+    (counts, waker)
+}
+
+/// Polls once with `waker`.
+pub(crate) fn poll_with<F: Future + ?Sized>(f: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    f.poll(&mut Context::from_waker(waker))
+}
+
+/// Polls once with a waker that does nothing.
+pub(crate) fn poll_once<F: Future + ?Sized>(f: Pin<&mut F>) -> Poll<F::Output> {
+    poll_with(f, Waker::noop())
+}
+
+/// The output of a future that must be ready at its first poll.
+#[track_caller]
+pub(crate) fn now<F: Future>(f: F) -> F::Output {
+    match poll_once(std::pin::pin!(f)) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the operation had to wait"),
+    }
+}
+
+/// Fails unless the future has to wait at its first poll; then drops it.
+#[track_caller]
+pub(crate) fn blocks<F: Future>(f: F) {
+    assert!(
+        poll_once(std::pin::pin!(f)).is_pending(),
+        "the operation did not wait"
+    );
+}
