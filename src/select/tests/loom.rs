@@ -140,7 +140,7 @@ fn loom_default_is_one_instant() {
             })
         });
         assert!(tx2.try_send(2).is_ok());
-        drop(rx1.try_recv());
+        let _ = rx1.try_recv();
         assert!(looker.join().unwrap(), "there was a value all the time");
         drop((tx1, tx2, rx2));
     });
