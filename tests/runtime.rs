@@ -450,6 +450,41 @@ fn timers_fire_beside_busy_tasks() {
     busy.wait().unwrap();
 }
 
+/// The only worker looks at the timers, and at what comes from outside, more often when polls are long.
+#[test]
+fn long_polls_do_not_make_timers_late() {
+    const SLEEPS: usize = 20;
+    let rt = runtime(1);
+    let stop = Arc::new(AtomicBool::new(false));
+    let polls = Arc::new(AtomicUsize::new(0));
+    for _ in 0..2 {
+        let (stop, polls) = (Arc::clone(&stop), Arc::clone(&polls));
+        drop(rt.go(async move {
+            while !stop.load(SeqCst) {
+                polls.fetch_add(1, SeqCst);
+                let begun = Instant::now();
+                while begun.elapsed() < Duration::from_millis(1) {
+                    std::hint::spin_loop();
+                }
+                yield_now().await;
+            }
+        }));
+    }
+    rt.go(async move {
+        for _ in 0..SLEEPS {
+            gochan::sleep(Duration::from_micros(1)).await;
+        }
+        stop.store(true, SeqCst);
+    })
+    .wait()
+    .unwrap();
+    let polls = polls.load(SeqCst);
+    assert!(
+        polls <= 10 * SLEEPS,
+        "{polls} polls of 1 ms for {SLEEPS} sleeps of 1 us"
+    );
+}
+
 #[test]
 fn an_earlier_timer_ends_a_longer_sleep_of_the_workers() {
     let rt = runtime(2);

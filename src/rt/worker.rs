@@ -3,8 +3,8 @@
 //! What it is not: the slot. The slot is the [`Core`], Go's P: a run queue, a tick, a time slice. It moves to another thread
 //! when the one that holds it blocks.
 //!
-//! The loop, as in Go's `schedule` and `findRunnable` (`src/runtime/proc.go`): every 61st tick timers and the global queue
-//! first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
+//! The loop, as in Go's `schedule` and `findRunnable` (`src/runtime/proc.go`): every 61st tick, and sooner when polls are
+//! long, timers and the global queue first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
 //!
 //! 1. Nothing foreign runs while the core is borrowed.
 //! 2. A task in `runnext` inherits the time slice of the one that woke it, so that a pair that wakes each other in turn
@@ -28,7 +28,7 @@ use crate::shim::{Arc, RING, spin_loop, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::util::rng;
 
-/// Every so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
+/// At the latest after so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
 const FAIRNESS: u32 = 61;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
@@ -43,6 +43,13 @@ pub(super) struct Core {
     slot: usize,
     local: Local,
     tick: u32,
+    /// The tick at which timers and the global queue have their turn, and after how many ticks the next time.
+    tend_at: u32,
+    stride: u32,
+    /// When they last had, in ticks of the clock.
+    tended: u64,
+    /// The global queue goes first this time.
+    global_first: bool,
     /// The length of a time slice, in ticks.
     slice: u64,
     searching: bool,
@@ -66,6 +73,10 @@ impl Core {
             slot,
             local,
             tick: 0,
+            tend_at: 0,
+            stride: 1,
+            tended: 0,
+            global_first: false,
             slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
             searching: false,
             hopeful: false,
@@ -89,6 +100,20 @@ impl Core {
         let task = self.local.pop().or_else(|| self.take_global(shared))?;
         self.new_slice();
         Some(task)
+    }
+
+    /// Sets the next time of [`Worker::tend`]: twice as far off as the last, unless that turned out to be a time slice.
+    fn tend_later(&mut self) {
+        let now = clock::ticks();
+        let long = now.saturating_sub(self.tended) >= self.slice;
+        self.stride = if long {
+            1
+        } else {
+            (2 * self.stride).min(FAIRNESS)
+        };
+        self.tend_at = self.tick.wrapping_add(self.stride);
+        self.tended = now;
+        self.global_first = true;
     }
 
     /// The clock is not read for it: the last wait that began on this thread did.
@@ -166,15 +191,13 @@ impl Worker {
     /// What is due now and then. False: the loop is over.
     #[inline]
     fn tend(&self) -> bool {
-        let tick = match &*self.core.borrow() {
-            Some(core) => core.tick,
+        match &mut *self.core.borrow_mut() {
             None => return false,
-        };
-        if tick % FAIRNESS == 0 {
-            self.fire_timers();
-            return self.goes_on();
+            Some(core) if core.tick != core.tend_at => return true,
+            Some(core) => core.tend_later(),
         }
-        true
+        self.fire_timers();
+        self.goes_on()
     }
 
     fn goes_on(&self) -> bool {

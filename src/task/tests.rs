@@ -173,6 +173,27 @@ fn loom_wake_v_complete_v_abort() {
     });
 }
 
+/// An abort that finds the task in its poll, which then waits for nobody.
+#[test]
+fn loom_abort_while_polled() {
+    model(|| {
+        let sched = Sched::new();
+        let drops = std::sync::Arc::new(Count::new(0));
+        let value = Value(std::sync::Arc::clone(&drops));
+        let handle = Sched::spawn(&sched, async move {
+            let _value = value;
+            std::future::pending::<()>().await;
+        });
+        let other = Arc::clone(&sched);
+        let working = thread::spawn(move || other.drain());
+        handle.abort();
+        working.join().unwrap();
+        sched.drain();
+        assert!(handle.is_finished());
+        assert_eq!(drops.load(SeqCst), 100);
+    });
+}
+
 /// References that a poll makes are settled at its end; by then others may have used them up or dropped them.
 #[test]
 fn loom_owed_settled_while_used_up() {

@@ -166,6 +166,36 @@ fn indices_wrap() {
     check(&bench, seen);
 }
 
+/// Who steals a task sees all of it.
+#[test]
+fn loom_push_v_steal() {
+    model(|| {
+        let mut bench = Bench::new();
+        let (victim, mut local) = queue(false);
+        let stealing = thread::spawn(move || {
+            let (_, mut thief) = queue(false);
+            thief.steal_from(&victim).map(end)
+        });
+        assert!(bench.push(&mut local).is_none());
+        let mut seen: Vec<u64> = stealing.join().unwrap().into_iter().collect();
+        seen.extend(drain(&mut local));
+        check(&bench, seen);
+    });
+}
+
+#[test]
+fn loom_put_next_v_late_steal() {
+    model(|| {
+        let mut bench = Bench::new();
+        let (victim, mut local) = queue(false);
+        let stealing = thread::spawn(move || victim.steal_next().map(end));
+        assert!(local.put_next(bench.task()).is_ok());
+        let mut seen: Vec<u64> = stealing.join().unwrap().into_iter().collect();
+        seen.extend(drain(&mut local));
+        check(&bench, seen);
+    });
+}
+
 #[test]
 fn loom_push_and_pop_v_steal() {
     model(|| {
