@@ -118,12 +118,14 @@ fn loom_select_cancel_v_hand_off() {
         let mut second = Box::pin(rx.recv());
         assert!(poll(first.as_mut(), &leaves).is_pending());
         assert!(poll(second.as_mut(), &stays).is_pending());
+        // A close would tell the second one before the value comes back.
+        let open = tx.clone();
         let sender = thread::spawn(move || tx.try_send(7).is_ok());
         drop(first);
         assert!(sender.join().unwrap(), "somebody waits all the time");
         assert_eq!(count.get(), 1);
         assert_eq!(poll(second.as_mut(), &stays), Poll::Ready(Ok(7)));
-        drop(keep);
+        drop((keep, open));
     });
 }
 
