@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 
 use super::look::Order;
 use super::selectgo::{Core, Won};
-use super::table::{Dyn, Table};
+use super::table::{Dyn, Place, Table};
 use crate::wait::case::{Arm, Case, RawCase};
 use crate::wait::op::Look;
 use crate::wait::parker;
@@ -106,7 +106,7 @@ struct Room {
     /// Always empty; only its room is of use.
     cases: Vec<Pin<&'static mut (dyn RawCase + Send)>>,
     order: Vec<u16>,
-    locks: Vec<u16>,
+    places: Vec<Place>,
     looks: Vec<Look>,
 }
 
@@ -323,14 +323,14 @@ impl<'a, T> SelectList<'a, T> {
         let entries = self.entries.iter_mut().flatten();
         cases.extend(entries.map(|entry| entry.as_mut().case()));
         room.order.resize(cases.len(), 0);
-        room.locks.resize(cases.len(), 0);
+        room.places.resize(cases.len(), Place::default());
         room.looks.resize(cases.len(), Look::default());
         let out = f(
             &mut self.core,
             &mut Table {
                 cases: &mut cases,
                 order: &mut room.order,
-                locks: &mut room.locks,
+                places: &mut room.places,
                 looks: &mut room.looks,
             },
         );

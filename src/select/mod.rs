@@ -35,7 +35,7 @@ use crate::wait::case::{Arm, Case};
 use crate::wait::op::Look;
 use look::{Order, Sight};
 use selectgo::{Core, Won};
-use table::{Dyn, Table};
+use table::{Dyn, Place, Table};
 
 pub use fut::{Fut, fut};
 pub use list::{Next, SelectList};
@@ -208,11 +208,12 @@ fn with_table_of<const N: usize, C: Cases, R>(
     });
     // SAFETY: the first `len` entries have just been written; they have no drop glue.
     let cases = unsafe { &mut *(&raw mut room[..len] as *mut [Dyn<'_>]) };
-    let (mut order, mut locks, mut looks) = ([0; N], [0; N], [Look::default(); N]);
+    let (mut order, mut places) = ([0; N], [Place::default(); N]);
+    let mut looks = [Look::default(); N];
     f(&mut Table {
         cases,
         order: &mut order[..len],
-        locks: &mut locks[..len],
+        places: &mut places[..len],
         looks: &mut looks[..len],
     })
 }

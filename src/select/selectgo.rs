@@ -35,7 +35,7 @@ use std::panic::Location;
 use std::task::{Context, Poll};
 
 use super::look::{self, Order};
-use super::table::{Dyn, Table};
+use super::table::{Dyn, Held, Table};
 use crate::clock;
 use crate::hook::{self, ArmNote, Note, WaitReason, current};
 use crate::wait::case::Kind;
@@ -178,7 +178,7 @@ impl Core {
         drop(foreign);
         match won {
             Some(case) => self.finish(Won::Case(case), table),
-            None => self.park(table),
+            None => self.park(table, held),
         }
     }
 
@@ -221,7 +221,7 @@ impl Core {
 
     /// Pass 4.
     fn decided(&mut self, table: &mut Table<'_, '_>, case: u16, how: How) -> Poll<Won> {
-        table.unlink_all(Some(case));
+        table.leave_all(Some(case));
         self.collect(table, case, how)
     }
 
@@ -245,14 +245,14 @@ impl Core {
         let old = unsafe { self.waiter.set_slot(Some(waker), self.ready_note(table)) };
         table.unlock_all(held);
         drop(old);
-        self.park(table)
+        self.park(table, held)
     }
 
     /// Takes the waiter and all cases out of the queues. `Some`: a peer had decided it.
     fn withdraw(&mut self, table: &mut Table<'_, '_>) -> Option<(u16, How)> {
         let mine = self.waiter.word.withdraw();
         // Takes every lock once, so a peer that was between claim and DONE is through afterwards.
-        table.unlink_all(None);
+        table.leave_all(None);
         // Before the foreign drop of the waker, which may panic.
         self.stage = Stage::Over;
         if mine {
@@ -311,10 +311,10 @@ impl Core {
         Slot::note_of_select(|| (self.note(), table.cases.iter().map(object).collect()))
     }
 
-    fn park(&self, table: &Table<'_, '_>) -> Poll<Won> {
+    fn park(&self, table: &Table<'_, '_>, held: Held) -> Poll<Won> {
         const INLINE: usize = 8;
         let mut note = self.note();
-        if table.cases.iter().all(|case| case.kind() == Kind::Never) {
+        if held.is_empty() && table.cases.iter().all(|case| case.kind() == Kind::Never) {
             note.reason = WaitReason::SelectNoCases;
         }
         let mut few = [ArmNote::NIL; INLINE];

@@ -3,9 +3,9 @@
 //! What it is not: the decision, or its state between polls; those are in `selectgo.rs`. Whoever polls lays the table:
 //! on the stack for a fixed number of cases, in vectors for a list.
 //!
-//! 1. `order`, `locks` and `looks` are as long as there are cases. What is in them does not outlive the poll.
-//! 2. `locks` is what `lock_all` wrote last: the queue cases by the address of their object, those of one object in
-//!    poll order, and `Held` says how many.
+//! 1. `order`, `places` and `looks` are as long as there are cases. What is in them does not outlive the poll.
+//! 2. `places` is what `lock_all` wrote last: the queue cases by the address of their object, those of one object in
+//!    poll order (or any, where there are many), and `Held` says how many.
 
 #![allow(unsafe_code)]
 
@@ -27,14 +27,31 @@ pub(super) struct Table<'t, 'a> {
     /// Poll order.
     pub(super) order: &'t mut [u16],
     /// Queue cases by the address of their object.
-    pub(super) locks: &'t mut [u16],
+    pub(super) places: &'t mut [Place],
     /// What pass 1 saw of each without its lock.
     pub(super) looks: &'t mut [Look],
 }
 
-/// Which entries of `Table::locks` are in use; the proof that `lock_all` has run.
+/// A queue case, and the address of its object.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    object: usize,
+    case: u16,
+}
+
+/// The proof that `lock_all` has run: how many places it wrote, and how many locks it took.
 #[derive(Clone, Copy)]
-pub(super) struct Held(usize);
+pub(super) struct Held {
+    places: usize,
+    objects: usize,
+}
+
+impl Held {
+    /// Whether no case stands in a queue.
+    pub(super) fn is_empty(self) -> bool {
+        self.places == 0
+    }
+}
 
 impl Table<'_, '_> {
     /// Passes 1 and 2. `doubtful`: what a look without the lock says of some case may be wrong.
@@ -84,103 +101,75 @@ impl Table<'_, '_> {
 
     /// Locks every object once, in address order: two selects can never wait for each other's locks.
     pub(super) fn lock_all(&mut self) -> Held {
-        let mut n = 0;
+        let mut places = 0;
         // In poll order, so that of two cases of one object either may be the first in its queue.
-        for &i in &*self.order {
-            if let Kind::Queue(_) = self.cases[usize::from(i)].kind() {
-                self.locks[n] = i;
-                n += 1;
+        for &case in &*self.order {
+            if let Kind::Queue(object) = self.cases[usize::from(case)].kind() {
+                self.places[places] = Place { object, case };
+                places += 1;
             }
         }
-        self.sort_locks(n);
-        for at in 0..n {
+        self.places[..places].sort_unstable_by_key(|place| place.object);
+        let mut objects = 0;
+        for at in 0..places {
             if self.is_first_of_object(at) {
-                self.cases[usize::from(self.locks[at])].lock();
+                self.cases[usize::from(self.places[at].case)].lock();
+                objects += 1;
             }
         }
-        Held(n)
-    }
-
-    /// By address. Few are sorted by insertion, which is what the general sort does with them after some preparation.
-    #[inline(always)]
-    fn sort_locks(&mut self, n: usize) {
-        const FEW: usize = 8;
-        if n > FEW {
-            return self.sort_many_locks(n);
-        }
-        for end in 1..n {
-            let (last, addr) = (self.locks[end], self.addr(end));
-            let mut at = end;
-            while at > 0 && self.addr(at - 1) > addr {
-                self.locks[at] = self.locks[at - 1];
-                at -= 1;
-            }
-            self.locks[at] = last;
-        }
-    }
-
-    #[cold]
-    fn sort_many_locks(&mut self, n: usize) {
-        let cases = &*self.cases;
-        self.locks[..n].sort_unstable_by_key(|&i| address(&cases[usize::from(i)]));
-    }
-
-    fn addr(&self, at: usize) -> usize {
-        address(&self.cases[usize::from(self.locks[at])])
+        Held { places, objects }
     }
 
     fn is_first_of_object(&self, at: usize) -> bool {
-        at == 0 || self.addr(at - 1) != self.addr(at)
+        at == 0 || self.places[at - 1].object != self.places[at].object
     }
 
     pub(super) fn unlock_all(&mut self, held: Held) {
-        for at in (0..held.0).rev() {
+        for at in (0..held.places).rev() {
             if self.is_first_of_object(at) {
                 // SAFETY: `lock_all` has taken the lock of each first case on this thread.
-                unsafe { self.cases[usize::from(self.locks[at])].unlock() };
+                unsafe { self.cases[usize::from(self.places[at].case)].unlock() };
             }
         }
     }
 
     pub(super) fn try_all(&mut self, _held: Held, wakes: &mut Wakes) -> Option<usize> {
         for &i in &*self.order {
-            let case = &mut self.cases[usize::from(i)];
-            // SAFETY: all locks are held (`_held`).
-            if matches!(case.kind(), Kind::Queue(_)) && unsafe { case.as_mut().attempt(wakes) } {
+            // SAFETY: all locks are held (`_held`); a case without one is not to be tried and says no.
+            if unsafe { self.cases[usize::from(i)].as_mut().attempt(wakes) } {
                 return Some(usize::from(i));
             }
         }
         None
     }
 
+    /// Before it waits, a case may do something for those who wait already, who must not be another case of ours: where
+    /// two have one object, all do so before any is queued.
     pub(super) fn enqueue_all(&mut self, held: Held, waiter: &Waiter, wakes: &mut Wakes) {
-        let locks = &self.locks[..held.0];
-        // First for all, while none of ours is queued: what a case does for others must not be done for us.
-        for &i in locks {
-            // SAFETY: all locks are held.
-            unsafe { self.cases[usize::from(i)].as_mut().before_wait(wakes) };
+        let twice = held.objects < held.places;
+        let places = &self.places[..held.places];
+        if twice {
+            for &Place { case, .. } in places {
+                // SAFETY: all locks are held.
+                unsafe { self.cases[usize::from(case)].as_mut().before_wait(wakes) };
+            }
         }
-        for &i in locks {
-            // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which unlinks them
-            // before it goes.
-            unsafe { self.cases[usize::from(i)].as_mut().enqueue(waiter, i) };
+        for &Place { case, .. } in places {
+            let wakes = (!twice).then_some(&mut *wakes);
+            let this = self.cases[usize::from(case)].as_mut();
+            // SAFETY: all locks are held; the waiter lies in the same pinned select as the cases, which leave their
+            // queues before it goes.
+            unsafe { this.enqueue(waiter, case, wakes) };
         }
     }
 
-    /// Unlinks all queue cases but the winner, each under its own lock.
-    pub(super) fn unlink_all(&mut self, winner: Option<u16>) {
+    /// Takes all cases but the winner out of their queues, each under its own lock.
+    pub(super) fn leave_all(&mut self, winner: Option<u16>) {
         for (i, case) in self.cases.iter_mut().enumerate() {
-            if winner == Some(i as u16) || !matches!(case.kind(), Kind::Queue(_)) {
-                continue;
+            if winner != Some(i as u16) {
+                // SAFETY: the select is parked, so all queue cases have been queued; no lock is held.
+                unsafe { case.as_mut().leave() };
             }
-            let mut wakes = Wakes::new();
-            case.lock();
-            // SAFETY: the lock is held for both calls.
-            unsafe {
-                case.as_mut().unlink(&mut wakes);
-                case.unlock();
-            }
-            wakes.fire();
         }
     }
 
@@ -192,12 +181,5 @@ impl Table<'_, '_> {
                 drop::<Option<Waker>>(case.as_mut().retire());
             }
         }
-    }
-}
-
-fn address(case: &Dyn<'_>) -> usize {
-    match case.kind() {
-        Kind::Queue(addr) => addr,
-        _ => unreachable!("only queue cases are listed for locking"),
     }
 }

@@ -68,10 +68,10 @@ pub enum Kind {
     Never,
 }
 
-/// The object-safe side of a case. Methods of the other kind than the case's own are never called.
+/// The object-safe side of a case. Methods of the other kind than the case's own do nothing.
 ///
 /// # Safety
-/// `enqueue` keeps the waiter's address; `unlink` must end that under the lock. Implementations are in this crate.
+/// `enqueue` keeps the waiter's address; `leave` must end that under the lock. Implementations are in this crate.
 #[doc(hidden)]
 #[allow(private_interfaces)]
 pub unsafe trait RawCase {
@@ -99,13 +99,23 @@ pub unsafe trait RawCase {
     /// # Safety
     /// As for `attempt`.
     unsafe fn before_wait(self: Pin<&mut Self>, _wakes: &mut Wakes) {}
+    /// Enters the queue; with `wakes` after `before_wait`.
+    ///
     /// # Safety
-    /// As for `attempt`; the case is not queued; `waiter` lives until the case has been unlinked under the lock or is
-    /// the one that DONE names.
-    unsafe fn enqueue(self: Pin<&mut Self>, _waiter: *const Waiter, _case: u16) {}
+    /// As for `attempt`; the case is not queued; `waiter` lives until the case has left the queue, or is the one that
+    /// DONE names.
+    unsafe fn enqueue(
+        self: Pin<&mut Self>,
+        _waiter: *const Waiter,
+        _case: u16,
+        _wakes: Option<&mut Wakes>,
+    ) {
+    }
+    /// Leaves the queue, under its lock. A peer that had popped the case is through with it then.
+    ///
     /// # Safety
-    /// As for `attempt`.
-    unsafe fn unlink(self: Pin<&mut Self>, _wakes: &mut Wakes) {}
+    /// The case has been queued, if it can be; the calling thread holds no lock.
+    unsafe fn leave(self: Pin<&mut Self>) {}
     /// A peer has decided the wait for this case: it has won.
     ///
     /// # Safety
@@ -162,7 +172,7 @@ impl<O: Op> OpCase<O> {
     }
 }
 
-// SAFETY: the waiter's address is kept in the sudog only, and `unlink` takes that out of the queue.
+// SAFETY: the waiter's address is kept in the sudog only, and `leave` takes that out of the queue.
 #[allow(private_interfaces)]
 unsafe impl<O: Op> RawCase for OpCase<O> {
     #[inline(always)]
@@ -213,23 +223,33 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
         self.op.before_wait(unsafe { self.object().inner() }, wakes);
     }
 
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
+    unsafe fn enqueue(
+        self: Pin<&mut Self>,
+        waiter: *const Waiter,
+        case: u16,
+        wakes: Option<&mut Wakes>,
+    ) {
         let (op, _, sudog) = self.split();
         // SAFETY: the lock is held; the sudog is pinned with its select, which unlinks it before it goes.
         unsafe {
             let inner = op.object().inner();
+            if let Some(wakes) = wakes {
+                op.before_wait(inner, wakes);
+            }
             op.queue(inner).push(sudog, waiter, case, true);
             op.changed(inner);
         }
     }
 
-    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
+    unsafe fn leave(self: Pin<&mut Self>) {
         let (op, _, sudog) = self.split();
-        // SAFETY: the lock is held.
-        let inner = unsafe { op.object().inner() };
-        if op.queue(inner).unlink(sudog) {
-            op.left(inner, wakes);
+        let mut wakes = Wakes::new();
+        let mut inner = op.object().lock();
+        if op.queue(&mut inner).unlink(sudog) {
+            op.left(&mut inner, &mut wakes);
         }
+        drop(inner);
+        wakes.fire();
     }
 
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
@@ -339,13 +359,18 @@ where
         // SAFETY: promised by the caller.
         unsafe { self.case().before_wait(wakes) }
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, case: u16) {
+    unsafe fn enqueue(
+        self: Pin<&mut Self>,
+        waiter: *const Waiter,
+        case: u16,
+        wakes: Option<&mut Wakes>,
+    ) {
         // SAFETY: promised by the caller.
-        unsafe { self.case().enqueue(waiter, case) }
+        unsafe { self.case().enqueue(waiter, case, wakes) }
     }
-    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
+    unsafe fn leave(self: Pin<&mut Self>) {
         // SAFETY: promised by the caller.
-        unsafe { self.case().unlink(wakes) }
+        unsafe { self.case().leave() }
     }
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
         // SAFETY: promised by the caller.
@@ -424,16 +449,21 @@ unsafe impl<C: RawCase> RawCase for Option<C> {
             unsafe { case.before_wait(wakes) }
         }
     }
-    unsafe fn enqueue(self: Pin<&mut Self>, waiter: *const Waiter, index: u16) {
+    unsafe fn enqueue(
+        self: Pin<&mut Self>,
+        waiter: *const Waiter,
+        index: u16,
+        wakes: Option<&mut Wakes>,
+    ) {
         if let Some(case) = self.as_pin_mut() {
             // SAFETY: promised by the caller.
-            unsafe { case.enqueue(waiter, index) }
+            unsafe { case.enqueue(waiter, index, wakes) }
         }
     }
-    unsafe fn unlink(self: Pin<&mut Self>, wakes: &mut Wakes) {
+    unsafe fn leave(self: Pin<&mut Self>) {
         if let Some(case) = self.as_pin_mut() {
             // SAFETY: promised by the caller.
-            unsafe { case.unlink(wakes) }
+            unsafe { case.leave() }
         }
     }
     unsafe fn collect(self: Pin<&mut Self>, how: How) {

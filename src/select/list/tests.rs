@@ -24,7 +24,7 @@ fn the_room_is_kept() {
         (
             cases,
             room.order.as_ptr(),
-            room.locks.as_ptr(),
+            room.places.as_ptr(),
             room.looks.as_ptr(),
         )
     };
