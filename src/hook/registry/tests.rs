@@ -61,7 +61,7 @@ fn threads_that_end_give_their_records_back() {
         let taken = thread::spawn(take).join().unwrap();
         let free = &COMMON.lock().free;
         let is_free = |record: &&Record| free.iter().any(|there| ptr::eq(*there, *record));
-        taken.iter().all(|record| is_free(record))
+        taken.iter().all(is_free)
     };
     assert!((0..1_000).any(|_| all_are_free()));
 }
