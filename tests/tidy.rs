@@ -118,6 +118,10 @@ const CODE_LINES: usize = 400;
 // === The checkers: each takes a file's name and text and says what is wrong ===
 
 fn floors(file: &str, text: &str) -> Vec<String> {
+    // A room's models may bring in whom the room is for.
+    if file.contains("/tests/") {
+        return Vec::new();
+    }
     let Some(name) = modules(file).first().copied() else {
         return Vec::new();
     };
