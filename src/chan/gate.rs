@@ -9,10 +9,12 @@
 //! 2. `flags` says which of the rare things are so; its upper bits count its stores. A channel whose three words are the
 //!    same at two looks has not changed between them.
 //!
-//! Why a look without the lock is true at one instant: a receiver loads `head` before `tail`; equal means empty at the
-//! load of `tail`, since `head` never passes `tail`. A sender loads `tail` before `head` in the same way. `flags` comes
-//! last: a channel that is open later was open then, and while nobody is queued at capacity 0 nobody can be served; at
-//! other capacities an empty buffer has no queued sender and a full one no queued receiver.
+//! Why a look without the lock is true at one instant. Full: a sender loads `tail` before `head`, so it was full at the
+//! load of `head`; `flags` comes last: a channel that is open later was open then, a full one has no queued receiver, and
+//! at capacity 0 nobody could be served while none was queued. Empty: a receiver loads `head` before `tail`; equal
+//! means empty at the load of `tail`, since `head` never passes `tail`. But a holder who takes a value and lets the
+//! first queued sender in shows an empty buffer meanwhile, and the queue as empty afterwards: so the flags must be
+//! the same before and after, by their count too. Who looks at everything twice, as selects do, knows that anyway.
 //!
 //! Ordering pair: stores Release, loads Acquire: who acts on a look sees what the holder did before.
 
@@ -109,7 +111,15 @@ impl Gate {
 
     // ---- for everybody
 
-    /// Whether a receive may find something, and the words.
+    /// Whether there is surely nothing to receive now: neither a value, nor a queued sender, nor the close.
+    #[inline(always)]
+    pub(super) fn is_surely_empty(&self) -> bool {
+        let before = self.flags.load(Acquire);
+        let (ready, Look(_, _, after)) = self.look_to_recv();
+        !ready && before == after
+    }
+
+    /// Whether a receive may find something, and the words; no answer by itself (see above), only the same twice is.
     #[inline(always)]
     pub(super) fn look_to_recv(&self) -> (bool, Look) {
         let head = self.head.load(Acquire);

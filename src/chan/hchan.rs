@@ -205,19 +205,9 @@ impl<T> Inner<T> {
         None
     }
 
-    /// Gives the value to the first receiver that can be claimed.
     #[inline(always)]
     fn hand_over(&mut self, slot: &mut SendSlot<T>, wakes: &mut Wakes) -> bool {
-        let Some(mut receiver) = self.recvq.pop_claim() else {
-            return false;
-        };
-        self.handed += 1;
-        *receiver.payload() = RecvSlot {
-            value: Some(slot.take()),
-            seq: self.handed,
-        };
-        receiver.complete(How::Given, wakes);
-        true
+        hand_over(&mut self.recvq, &mut self.handed, slot, wakes)
     }
 
     // ---- receive: what came back, the buffer, a waiting sender, closed, else wait
@@ -350,7 +340,7 @@ impl<T> Inner<T> {
             let mut slot = SendSlot::Value(value);
             if self.recvq.is_empty() || !self.hand_over(&mut slot, wakes) {
                 match gate.cap() {
-                    0 => self.give_back(gate, self.handed, slot.take()),
+                    0 => give_back(&mut self.returned, gate, self.handed, slot.take()),
                     _ => self.push(gate, slot.take()),
                 }
             }
@@ -376,13 +366,14 @@ impl<T> Inner<T> {
                 break;
             };
             let mut slot = std::mem::take(sender.payload());
-            sender.complete(How::Given, wakes);
             if matches!(slot, SendSlot::Reserve) {
                 self.reserved += 1;
-            } else if !self.hand_over(&mut slot, wakes) {
+            } else if !hand_over(&mut self.recvq, &mut self.handed, &mut slot, wakes) {
                 // The takers were selects that have just gone elsewhere.
-                self.give_back(gate, self.handed, slot.take());
+                give_back(&mut self.returned, gate, self.handed, slot.take());
             }
+            // Last: it runs at once, and its value must be there by then.
+            sender.complete(How::Given, wakes);
         }
         self.sync(gate);
     }
@@ -397,15 +388,9 @@ impl<T> Inner<T> {
         let mut again = SendSlot::Value(value);
         self.again += 1;
         if self.recvq.is_empty() || !self.hand_over(&mut again, wakes) {
-            self.give_back(gate, slot.seq, again.take());
+            give_back(&mut self.returned, gate, slot.seq, again.take());
         }
         self.sync(gate);
-    }
-
-    fn give_back(&mut self, gate: &Gate, seq: usize, value: T) {
-        let at = self.returned.partition_point(|(other, _)| *other <= seq);
-        self.returned.insert(at, (seq, value));
-        gate.one_in();
     }
 
     // ---- close
@@ -415,6 +400,8 @@ impl<T> Inner<T> {
         if gate.held_flags() & CLOSED != 0 {
             return false;
         }
+        // First of all: who is told of the close runs at once, and may ask.
+        gate.set_flags(gate.held_flags() | CLOSED);
         while let Some(receiver) = self.recvq.pop_claim() {
             receiver.complete(How::Closed, wakes);
         }
@@ -424,7 +411,6 @@ impl<T> Inner<T> {
         while let Some(watcher) = self.closeq.pop_claim() {
             watcher.complete(How::Closed, wakes);
         }
-        gate.set_flags(gate.held_flags() | CLOSED);
         self.sync(gate);
         true
     }
@@ -442,4 +428,31 @@ impl<T> Inner<T> {
         self.sync(gate);
         rest
     }
+}
+
+/// Gives the value to the first receiver that can be claimed.
+#[inline(always)]
+fn hand_over<T>(
+    recvq: &mut Queue<RecvSlot<T>>,
+    handed: &mut usize,
+    slot: &mut SendSlot<T>,
+    wakes: &mut Wakes,
+) -> bool {
+    let Some(mut receiver) = recvq.pop_claim() else {
+        return false;
+    };
+    *handed += 1;
+    *receiver.payload() = RecvSlot {
+        value: Some(slot.take()),
+        seq: *handed,
+    };
+    receiver.complete(How::Given, wakes);
+    true
+}
+
+/// Puts a value that came back among the others of its kind, at its old place (invariant 5).
+fn give_back<T>(returned: &mut VecDeque<(usize, T)>, gate: &Gate, seq: usize, value: T) {
+    let at = returned.partition_point(|(other, _)| *other <= seq);
+    returned.insert(at, (seq, value));
+    gate.one_in();
 }

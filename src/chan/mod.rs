@@ -318,3 +318,11 @@ macro_rules! handle {
 
 handle!(Sender, senders);
 handle!(Receiver, receivers);
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom.rs"]
+mod loom_models;
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom_permit.rs"]
+mod loom_permit_models;

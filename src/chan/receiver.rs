@@ -62,7 +62,7 @@ impl<T> Receiver<T> {
     /// Nothing there now, or closed and empty.
     #[inline(always)]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        if !self.chan.gate.look_to_recv().0 {
+        if self.chan.gate.is_surely_empty() {
             return Err(TryRecvError::Empty);
         }
         let mut wakes = Wakes::new();
@@ -140,7 +140,7 @@ impl<T> Receiver<T> {
     /// Moves what is there into `into`, up to `limit` values. The room is made without the lock.
     fn take_more(&self, into: &mut Vec<T>, limit: usize) -> usize {
         let mut taken = 0;
-        while taken < limit && self.chan.gate.look_to_recv().0 {
+        while taken < limit && !self.chan.gate.is_surely_empty() {
             let batch = self.chan.gate.len().clamp(1, limit - taken);
             into.reserve(batch);
             let got = self.take_batch(into, batch);

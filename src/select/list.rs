@@ -421,5 +421,5 @@ impl<T> Future for Next<'_, '_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(gochan_loom)))]
 mod tests;

@@ -425,7 +425,7 @@ pub const fn at_most_32(arms: &[()]) {
     );
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(gochan_loom)))]
 mod tests;
 
 #[cfg(all(test, gochan_loom))]
