@@ -68,6 +68,10 @@ const UNSAFE: &[(&str, &str)] = &[
         "keeps values in memory that is not always initialised",
     ),
     (
+        "src/chan/slot.rs",
+        "a value that is there or not, without the copies of an `Option`",
+    ),
+    (
         "src/select/mod.rs",
         "pins the cases of a list in place, and lends them as a slice",
     ),

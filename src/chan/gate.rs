@@ -40,22 +40,15 @@ pub(crate) struct Gate {
     tail: AtomicUsize,
     head: AtomicUsize,
     flags: AtomicU32,
-    cap: usize,
 }
 
 impl Gate {
-    pub(super) fn new(cap: usize) -> Self {
+    pub(super) fn new() -> Self {
         Gate {
             tail: AtomicUsize::new(0),
             head: AtomicUsize::new(0),
             flags: AtomicU32::new(0),
-            cap,
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn cap(&self) -> usize {
-        self.cap
     }
 
     // ---- for the holder of the lock. ORDERING: its own loads are Relaxed, it is the only one who stores.
@@ -131,11 +124,11 @@ impl Gate {
 
     /// Whether a send may find room or a receiver, and the words.
     #[inline(always)]
-    pub(super) fn look_to_send(&self) -> (bool, Look) {
+    pub(super) fn look_to_send(&self, cap: usize) -> (bool, Look) {
         let tail = self.tail.load(Acquire);
         let head = self.head.load(Acquire);
         let flags = self.flags.load(Acquire);
-        let room = tail.wrapping_sub(head) < self.cap;
+        let room = tail.wrapping_sub(head) < cap;
         (
             room | (flags & (CLOSED | RECVQ) != 0),
             Look(tail, head, flags),

@@ -19,53 +19,16 @@ use std::collections::VecDeque;
 
 use super::gate::{CLOSED, Gate, RECVQ, RESERVED, RETURNED, SENDQ};
 use super::ring::Buf;
+use super::slot::{RecvSlot, SendSlot};
 use crate::error::{RecvError, SendError};
 use crate::wait::queue::Queue;
 use crate::wait::waiter::How;
 use crate::wait::wakes::Wakes;
 
-/// What lies in the sudog of a sender.
-#[derive(Debug, Default)]
-pub enum SendSlot<T> {
-    /// The value to send.
-    Value(T),
-    /// A wish for a permit.
-    Reserve,
-    /// Nothing (any more).
-    #[default]
-    Taken,
-}
-
-impl<T> SendSlot<T> {
-    /// The value of a send that did not happen.
-    pub(super) fn take(&mut self) -> T {
-        match std::mem::take(self) {
-            SendSlot::Value(value) => value,
-            _ => unreachable!("the value of a send is given away once"),
-        }
-    }
-}
-
-/// What lies in the sudog of a receiver.
-#[derive(Debug)]
-pub struct RecvSlot<T> {
-    pub(super) value: Option<T>,
-    seq: usize,
-}
-
-impl<T> Default for RecvSlot<T> {
-    #[inline(always)]
-    fn default() -> Self {
-        RecvSlot {
-            value: None,
-            seq: 0,
-        }
-    }
-}
-
 /// Everything under the lock, but for the words of the gate.
 pub struct Inner<T> {
     buf: Buf<T>,
+    cap: usize,
     reserved: usize,
     returned: VecDeque<(usize, T)>,
     pub(super) sendq: Queue<SendSlot<T>>,
@@ -88,6 +51,7 @@ pub(super) type Rest<T> = (Buf<T>, VecDeque<(usize, T)>);
 impl<T> Inner<T> {
     pub(super) fn new(buf: Buf<T>) -> Self {
         Inner {
+            cap: buf.capacity(),
             buf,
             reserved: 0,
             returned: VecDeque::new(),
@@ -139,12 +103,12 @@ impl<T> Inner<T> {
 
     #[inline(always)]
     fn has_room(&self, gate: &Gate) -> bool {
-        gate.held_len() + self.reserved < gate.cap()
+        gate.held_len() + self.reserved < self.cap
     }
 
     /// Whether a receiver waits that no permit has a claim on.
-    fn has_taker(&self, gate: &Gate) -> bool {
-        !self.recvq.is_empty() && (gate.cap() > 0 || self.recvq.len() > self.reserved)
+    fn has_taker(&self) -> bool {
+        !self.recvq.is_empty() && (self.cap > 0 || self.recvq.len() > self.reserved)
     }
 
     #[inline(always)]
@@ -173,7 +137,7 @@ impl<T> Inner<T> {
                 return Some(Ok(()));
             }
         }
-        if gate.held_len() < gate.cap() {
+        if gate.held_len() < self.buf.capacity() {
             self.push(gate, slot.take());
             return Some(Ok(()));
         }
@@ -191,7 +155,7 @@ impl<T> Inner<T> {
         if gate.held_flags() & CLOSED != 0 {
             return Some(Err(SendError(slot.take())));
         }
-        if self.has_taker(gate) {
+        if self.has_taker() {
             let taken = self.hand_over(slot, wakes);
             self.sync(gate);
             if taken {
@@ -219,9 +183,8 @@ impl<T> Inner<T> {
             return self.recv_queued(gate, wakes);
         }
         if gate.held_len() > 0 {
-            let value = self.buf.pop();
             gate.out(1);
-            return value.map(Ok);
+            return Some(Ok(self.buf.pop()));
         }
         (flags & CLOSED != 0).then_some(Err(RecvError))
     }
@@ -251,13 +214,13 @@ impl<T> Inner<T> {
             return None;
         }
         let value = match self.returned.pop_front() {
-            Some((_, value)) => Some(value),
+            Some((_, value)) => value,
             None => self.buf.pop(),
         };
         gate.out(1);
         self.refill(gate, wakes);
         self.sync(gate);
-        value
+        Some(value)
     }
 
     /// Lets queued senders in while there is room (invariant 3).
@@ -266,14 +229,13 @@ impl<T> Inner<T> {
             let Some(mut sender) = self.sendq.pop_claim() else {
                 return;
             };
-            match std::mem::take(sender.payload()) {
-                SendSlot::Value(value) => {
-                    // Not `push`: the claim borrows the queue.
-                    self.buf.push(value);
-                    gate.one_in();
-                }
-                SendSlot::Reserve => self.reserved += 1,
-                SendSlot::Taken => unreachable!("a queued sender has something to send"),
+            let slot = sender.payload();
+            if slot.is_reserve() {
+                self.reserved += 1;
+            } else {
+                // Not `push`: the claim borrows the queue.
+                self.buf.push(slot.take());
+                gate.one_in();
             }
             sender.complete(How::Given, wakes);
         }
@@ -281,9 +243,7 @@ impl<T> Inner<T> {
 
     /// Capacity 0: straight from the first sender, if it has its value already.
     fn take_from_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
-        let mut sender = self
-            .sendq
-            .pop_claim_if(|slot| matches!(slot, SendSlot::Value(_)))?;
+        let mut sender = self.sendq.pop_claim_if(SendSlot::has_value)?;
         let value = sender.payload().take();
         sender.complete(How::Given, wakes);
         self.handed += 1;
@@ -294,18 +254,15 @@ impl<T> Inner<T> {
     /// will be given the permit's value.
     pub(super) fn before_recv_wait(&mut self, gate: &Gate, wakes: &mut Wakes) {
         self.recv_waits += 1;
-        if gate.cap() == 0 && !self.sendq.is_empty() {
+        if self.cap == 0 && !self.sendq.is_empty() {
             self.grant_first(gate, wakes);
         }
     }
 
     #[cold]
     fn grant_first(&mut self, gate: &Gate, wakes: &mut Wakes) {
-        if let Some(mut sender) = self
-            .sendq
-            .pop_claim_if(|slot| matches!(slot, SendSlot::Reserve))
-        {
-            *sender.payload() = SendSlot::Taken;
+        if let Some(mut sender) = self.sendq.pop_claim_if(SendSlot::is_reserve) {
+            *sender.payload() = SendSlot::default();
             sender.complete(How::Given, wakes);
             self.reserved += 1;
         }
@@ -318,7 +275,7 @@ impl<T> Inner<T> {
         if gate.held_flags() & CLOSED != 0 {
             return Some(Err(SendError(())));
         }
-        if gate.cap() == 0 && self.has_taker(gate) || self.has_room(gate) {
+        if self.cap == 0 && self.has_taker() || self.has_room(gate) {
             self.reserved += 1;
             self.sync(gate);
             return Some(Ok(()));
@@ -337,9 +294,9 @@ impl<T> Inner<T> {
         let result = if gate.held_flags() & CLOSED != 0 {
             Err(SendError(value))
         } else {
-            let mut slot = SendSlot::Value(value);
+            let mut slot = SendSlot::value(value);
             if self.recvq.is_empty() || !self.hand_over(&mut slot, wakes) {
-                match gate.cap() {
+                match self.cap {
                     0 => give_back(&mut self.returned, gate, self.handed, slot.take()),
                     _ => self.push(gate, slot.take()),
                 }
@@ -359,14 +316,15 @@ impl<T> Inner<T> {
     /// A claim was given up, or a wish for one that stood in the way: queued senders that may go on now do.
     pub(super) fn settle(&mut self, gate: &Gate, wakes: &mut Wakes) {
         self.refill(gate, wakes);
-        while !self.sendq.is_empty() && self.has_taker(gate) {
+        while !self.sendq.is_empty() && self.has_taker() {
             // With a buffer a permit stands for room, of which there is none.
-            let wanted = |slot: &_| gate.cap() == 0 || matches!(slot, SendSlot::Value(_));
+            let rendezvous = self.cap == 0;
+            let wanted = |slot: &SendSlot<T>| rendezvous || slot.has_value();
             let Some(mut sender) = self.sendq.pop_claim_if(wanted) else {
                 break;
             };
             let mut slot = std::mem::take(sender.payload());
-            if matches!(slot, SendSlot::Reserve) {
+            if slot.is_reserve() {
                 self.reserved += 1;
             } else if !hand_over(&mut self.recvq, &mut self.handed, &mut slot, wakes) {
                 // The takers were selects that have just gone elsewhere.
@@ -382,13 +340,13 @@ impl<T> Inner<T> {
 
     /// A receiver was given a value and is dropped without having looked: the next one gets it (rule R7).
     pub(super) fn abandon(&mut self, gate: &Gate, slot: &mut RecvSlot<T>, wakes: &mut Wakes) {
-        let Some(value) = slot.value.take() else {
+        let Some(seq) = slot.seq() else {
             return;
         };
-        let mut again = SendSlot::Value(value);
+        let mut again = SendSlot::value(slot.take());
         self.again += 1;
         if self.recvq.is_empty() || !self.hand_over(&mut again, wakes) {
-            give_back(&mut self.returned, gate, slot.seq, again.take());
+            give_back(&mut self.returned, gate, seq, again.take());
         }
         self.sync(gate);
     }
@@ -420,7 +378,7 @@ impl<T> Inner<T> {
         let left = gate.held_len();
         self.dropped += left;
         gate.out(left);
-        let empty = Buf::Blocks(super::ring::Blocks::new());
+        let empty = Buf::none();
         let rest = (
             std::mem::replace(&mut self.buf, empty),
             std::mem::take(&mut self.returned),
@@ -442,10 +400,7 @@ fn hand_over<T>(
         return false;
     };
     *handed += 1;
-    *receiver.payload() = RecvSlot {
-        value: Some(slot.take()),
-        seq: *handed,
-    };
+    receiver.payload().fill(*handed, slot.take());
     receiver.complete(How::Given, wakes);
     true
 }

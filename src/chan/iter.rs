@@ -4,8 +4,8 @@ use std::iter::FusedIterator;
 use std::panic::Location;
 
 use super::Receiver;
-use super::hchan::RecvSlot;
 use super::ops::RecvFuture;
+use super::slot::RecvSlot;
 
 type Site = &'static Location<'static>;
 

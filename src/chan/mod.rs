@@ -5,6 +5,7 @@
 //! | `hchan.rs` | the state under the lock and its straight-line cases |
 //! | `gate.rs` | what it shows without the lock |
 //! | `ring.rs` | the buffer |
+//! | `slot.rs` | a value on its way, in a sudog |
 //! | `ops.rs` | the waiting operations and their futures |
 //! | `sender.rs`, `receiver.rs`, `weak.rs`, `permit.rs`, `iter.rs`, `stream.rs` | what users hold |
 //!
@@ -19,6 +20,7 @@ mod permit;
 mod receiver;
 mod ring;
 mod sender;
+mod slot;
 mod stream;
 mod weak;
 
@@ -27,10 +29,11 @@ use std::panic::Location;
 use crate::hook::object::{self, Kind};
 use crate::shim::{Arc, AtomicUsize, Ordering::*};
 use crate::wait::lock::Object;
+use crate::wait::op::Look;
 use crate::wait::wakes::Wakes;
 use gate::Gate;
 use hchan::Inner;
-use ring::{Blocks, Buf, Ring};
+use ring::{Buf, Ring};
 
 pub use iter::{Drain, IntoIter, Iter, TryIter};
 pub use ops::{ClosedFuture, RecvFuture, ReserveFuture, SendFuture};
@@ -44,6 +47,7 @@ pub use weak::{WeakReceiver, WeakSender};
 pub(crate) struct HChan<T> {
     gate: Gate,
     object: Object<Inner<T>>,
+    cap: usize,
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
@@ -87,18 +91,14 @@ pub struct ChanStats {
 /// of range".
 #[track_caller]
 pub fn chan<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let ring = Ring::new(capacity).unwrap_or_else(|| {
+    // One value less than `unbounded` uses as its mark; only values of size zero get this far.
+    let ring = Ring::new(capacity.min(usize::MAX - 1)).unwrap_or_else(|| {
         panic!(
             "makechan: size out of range: {capacity} values of {} bytes each",
             size_of::<T>()
         )
     });
-    // One value less than `unbounded` uses as its mark; only values of size zero get this far.
-    make(
-        Buf::Ring(ring),
-        capacity.min(usize::MAX - 1),
-        Location::caller(),
-    )
+    make(Buf::Ring(ring), Location::caller())
 }
 
 /// Makes a channel without limit: a send never waits. Memory follows the number of values and is given back when they
@@ -113,7 +113,7 @@ pub fn chan<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// ```
 #[track_caller]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
-    make(Buf::Blocks(Blocks::new()), usize::MAX, Location::caller())
+    make(Buf::unbounded(), Location::caller())
 }
 
 /// A receiver that never has anything and never closes: Go's nil channel.
@@ -124,27 +124,44 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 /// ```
 #[track_caller]
 pub fn never<T>() -> Receiver<T> {
-    let chan = HChan::new(Buf::Blocks(Blocks::new()), 0, Location::caller());
+    let chan = HChan::new(Buf::none(), Location::caller());
     // The one sender that is counted is held by nobody, so the channel can never be closed from that side.
     Receiver {
         chan: Arc::new(chan),
     }
 }
 
-fn make<T>(buf: Buf<T>, cap: usize, made: &'static Location<'static>) -> (Sender<T>, Receiver<T>) {
-    let chan = Arc::new(HChan::new(buf, cap, made));
+fn make<T>(buf: Buf<T>, made: &'static Location<'static>) -> (Sender<T>, Receiver<T>) {
+    let chan = Arc::new(HChan::new(buf, made));
     (Sender { chan: chan.clone() }, Receiver { chan })
 }
 
 impl<T> HChan<T> {
-    fn new(buf: Buf<T>, cap: usize, made: &'static Location<'static>) -> Self {
+    fn new(buf: Buf<T>, made: &'static Location<'static>) -> Self {
+        let cap = buf.capacity();
         let object = Object::new(Inner::new(buf), object::ObjId::fresh(Kind::Chan), made);
         HChan {
-            gate: Gate::new(cap),
+            gate: Gate::new(),
             object,
+            cap,
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
         }
+    }
+
+    #[inline(always)]
+    fn look_to_send(&self) -> (bool, Look) {
+        self.gate.look_to_send(self.cap)
+    }
+
+    #[inline(always)]
+    fn look_to_recv(&self) -> (bool, Look) {
+        self.gate.look_to_recv()
+    }
+
+    #[inline(always)]
+    fn look_to_close(&self) -> (bool, Look) {
+        self.gate.look_to_close()
     }
 
     fn is_closed(&self) -> bool {
@@ -152,8 +169,7 @@ impl<T> HChan<T> {
     }
 
     fn capacity(&self) -> Option<usize> {
-        let cap = self.gate.cap();
-        (cap != usize::MAX).then_some(cap)
+        (self.cap != usize::MAX).then_some(self.cap)
     }
 
     fn close(&self) -> bool {

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::hchan::{Inner, RecvSlot, SendSlot};
+use super::hchan::Inner;
+use super::slot::{RecvSlot, SendSlot};
 use super::{HChan, Permit};
 use crate::error::{RecvError, SendError};
 use crate::wait::case::{Arm, Lent, OpCase};
@@ -66,6 +67,12 @@ macro_rules! channel_op_common {
         type Inner = Inner<T>;
 
         #[inline(always)]
+        fn comes_unasked(&self) -> bool {
+            // Not at a rendezvous: one of the two must be queued.
+            self.chan.cap > 0
+        }
+
+        #[inline(always)]
         fn object(&self) -> &Object<Inner<T>> {
             &self.chan.object
         }
@@ -82,7 +89,7 @@ macro_rules! channel_op_common {
 
         #[inline(always)]
         fn look(&self) -> (bool, Look) {
-            self.chan.gate.$look()
+            self.chan.$look()
         }
 
         #[inline(always)]
@@ -105,7 +112,7 @@ impl<T> Op for SendOp<'_, T> {
         payload: &mut SendSlot<T>,
         wakes: &mut Wakes,
     ) -> Option<Self::Output> {
-        if let SendSlot::Taken = payload {
+        if payload.is_spent() {
             // It was lent to a select that was dropped after a receiver had taken the value.
             return Some(Ok(()));
         }
@@ -153,7 +160,7 @@ impl<T> Op for RecvOp<'_, T> {
     #[inline(always)]
     fn collect(&self, payload: &mut RecvSlot<T>, how: How) -> Self::Output {
         match how {
-            How::Given => Ok(payload.value.take().expect("a sender has filled the slot")),
+            How::Given => Ok(payload.take()),
             How::Closed => Err(RecvError),
         }
     }
@@ -176,7 +183,7 @@ impl<'a, T> Op for ReserveOp<'a, T> {
         _: &mut Wakes,
     ) -> Option<Self::Output> {
         // It may have been lent to a select that never gave it back.
-        *payload = SendSlot::Reserve;
+        *payload = SendSlot::reserve();
         let granted = inner.reserve(&self.chan.gate)?;
         Some(granted.map(|()| Permit::new(self.chan)))
     }
@@ -239,8 +246,12 @@ macro_rules! channel_future {
             }
 
             /// Blocks this thread until the operation is done. Not for tasks: it would block their worker.
-            pub fn wait(self) -> $output {
-                parker::block_on(self)
+            #[inline]
+            pub fn wait(mut self) -> $output {
+                match self.park.at_once() {
+                    Some(output) => output,
+                    None => parker::block_on(self),
+                }
             }
 
             /// Ends the wait from this side: the output if a peer was faster.
@@ -348,8 +359,5 @@ impl<T> SendFuture<'_, T> {
 }
 
 fn left<T>(slot: &mut SendSlot<T>) -> Option<T> {
-    match std::mem::take(slot) {
-        SendSlot::Value(value) => Some(value),
-        _ => None,
-    }
+    slot.has_value().then(|| slot.take())
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::hchan::RecvSlot;
+use super::slot::RecvSlot;
 use super::{Drain, HChan, Iter, RecvFuture, RecvStream, TryIter, WeakReceiver};
 use crate::error::{RecvError, TryRecvError};
 use crate::shim::Arc;
@@ -78,9 +78,14 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// The channel is closed and empty.
+    #[inline]
     #[track_caller]
     pub fn recv_blocking(&self) -> Result<T, RecvError> {
-        self.recv().wait()
+        match self.try_recv() {
+            Ok(value) => Ok(value),
+            Err(TryRecvError::Closed) => Err(RecvError),
+            Err(TryRecvError::Empty) => self.recv().wait(),
+        }
     }
 
     /// Receives up to `limit` values into `into`: waits for the first, takes what else is there. Returns their number;

@@ -20,10 +20,32 @@ pub(crate) enum Buf<T> {
     /// Of a fixed size.
     Ring(Ring<T>),
     /// Without limit.
-    Blocks(Blocks<T>),
+    Blocks(Box<Blocks<T>>),
 }
 
 impl<T> Buf<T> {
+    /// No room, no memory.
+    pub(crate) fn none() -> Self {
+        Buf::Ring(Ring {
+            slots: Box::default(),
+            head: 0,
+            len: 0,
+        })
+    }
+
+    pub(crate) fn unbounded() -> Self {
+        Buf::Blocks(Box::new(Blocks::new()))
+    }
+
+    /// Values that fit.
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> usize {
+        match self {
+            Buf::Ring(ring) => ring.slots.len(),
+            Buf::Blocks(_) => usize::MAX,
+        }
+    }
+
     /// The caller has made sure that there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: T) {
@@ -33,8 +55,16 @@ impl<T> Buf<T> {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        match self {
+            Buf::Ring(ring) => ring.len == 0,
+            Buf::Blocks(blocks) => blocks.len == 0,
+        }
+    }
+
+    /// The caller has made sure that there is a value.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> T {
         match self {
             Buf::Ring(ring) => ring.pop(),
             Buf::Blocks(blocks) => blocks.pop(),
@@ -67,15 +97,16 @@ impl<T> Ring<T> {
     }
 
     #[inline(always)]
-    fn pop(&mut self) -> Option<T> {
-        if self.len == 0 {
-            return None;
-        }
+    fn pop(&mut self) -> T {
+        assert!(
+            self.len > 0,
+            "the caller has made sure that there is a value"
+        );
         // SAFETY: `len > 0`, so the slot at `head` holds a value (invariant 1); it leaves the range below.
         let value = unsafe { self.slots[self.head].assume_init_read() };
         self.head = self.wrap(self.head + 1);
         self.len -= 1;
-        Some(value)
+        value
     }
 
     /// `head` and `len` are at most the capacity, so one subtraction is enough.
@@ -179,10 +210,11 @@ impl<T> Blocks<T> {
         (self.last, self.write) = (Some(at), 0);
     }
 
-    fn pop(&mut self) -> Option<T> {
-        if self.len == 0 {
-            return None;
-        }
+    fn pop(&mut self) -> T {
+        assert!(
+            self.len > 0,
+            "the caller has made sure that there is a value"
+        );
         let first = self.first.as_mut().expect("a value lies in a block");
         // SAFETY: `len > 0`, so the slot at `read` of the first block holds a value (invariant 2).
         let value = unsafe { first.slots[self.read].assume_init_read() };
@@ -194,7 +226,7 @@ impl<T> Blocks<T> {
         } else if self.read == Self::SLOTS {
             self.retire();
         }
-        Some(value)
+        value
     }
 
     /// The first block is read to its end and there is another: it becomes the spare one, an older spare is freed.
@@ -213,13 +245,15 @@ impl<T> Drop for Buf<T> {
         struct Rest<'a, T>(&'a mut Buf<T>);
         impl<T> Drop for Rest<'_, T> {
             fn drop(&mut self) {
-                while let Some(value) = self.0.pop() {
+                while !self.0.is_empty() {
+                    let value = self.0.pop();
                     drop(value);
                 }
             }
         }
         let rest = Rest(self);
-        while let Some(value) = rest.0.pop() {
+        while !rest.0.is_empty() {
+            let value = rest.0.pop();
             drop(value);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::panic::Location;
 
-use super::hchan::SendSlot;
+use super::slot::SendSlot;
 use super::{ClosedFuture, HChan, Permit, ReserveFuture, SendFuture, WeakSender};
 use crate::error::{SendError, TrySendError};
 use crate::shim::Arc;
@@ -38,7 +38,7 @@ impl<T> Sender<T> {
     #[track_caller]
     #[inline(always)]
     pub fn send(&self, value: T) -> SendFuture<'_, T> {
-        SendFuture::new(&self.chan, Location::caller(), SendSlot::Value(value))
+        SendFuture::new(&self.chan, Location::caller(), SendSlot::value(value))
     }
 
     /// Sends a value if that needs no wait.
@@ -54,11 +54,11 @@ impl<T> Sender<T> {
     /// No room (at capacity 0: no waiting receiver), or closed; the value comes back.
     #[inline(always)]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        if !self.chan.gate.look_to_send().0 {
+        if !self.chan.look_to_send().0 {
             return Err(TrySendError::Full(value));
         }
         let mut wakes = Wakes::new();
-        let mut slot = SendSlot::Value(value);
+        let mut slot = SendSlot::value(value);
         let sent = self
             .chan
             .object
@@ -75,9 +75,14 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// The channel is closed; the value comes back.
+    #[inline]
     #[track_caller]
     pub fn send_blocking(&self, value: T) -> Result<(), SendError<T>> {
-        self.send(value).wait()
+        match self.try_send(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(value)) => Err(SendError(value)),
+            Err(TrySendError::Full(value)) => self.send(value).wait(),
+        }
     }
 
     /// Waits for a place and takes a [`Permit`] for it, so that a value can be made when it is sure to be sent, or be
@@ -100,7 +105,7 @@ impl<T> Sender<T> {
     /// Safe at any time.
     #[track_caller]
     pub fn reserve(&self) -> ReserveFuture<'_, T> {
-        ReserveFuture::new(&self.chan, Location::caller(), SendSlot::Reserve)
+        ReserveFuture::new(&self.chan, Location::caller(), SendSlot::reserve())
     }
 
     /// Takes a permit if that needs no wait.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-use super::hchan::RecvSlot;
+use super::slot::RecvSlot;
 use super::{Receiver, RecvFuture};
 
 pin_project! {

@@ -162,6 +162,8 @@ impl Default for Tracked {
 pub(crate) const SPINS: u32 = 0;
 /// Yields before a thread sleeps.
 pub(crate) const YIELDS: u32 = 0;
+/// How often it looks before it is queued, after twice the pause each time.
+pub(crate) const LOOKS: u32 = 0;
 
 /// A seed of random numbers. A model must take the same way each time.
 pub(crate) fn entropy() -> u64 {

@@ -64,31 +64,37 @@ impl ByteLock {
 }
 
 /// How a thread passes the time until a short critical section of another thread ends.
+///
+/// A hold is over in a moment, but the next one on the same core follows as soon: two cores that take turns on every
+/// operation pay for moving a handful of cache lines each time. Who has lost twice therefore stays away for about as
+/// long as some dozens of operations take, and both work in batches.
 #[cfg(not(gochan_loom))]
 struct Wait {
-    backoff: crossbeam_utils::Backoff,
-    yields: u32,
+    turns: u32,
 }
 
 #[cfg(not(gochan_loom))]
 impl Wait {
+    /// Turns in which the lock is expected at any moment.
+    const SHORT: u32 = 3;
+    /// Turns of staying away.
+    const AWAY: u32 = 16;
+
     fn new() -> Self {
-        Wait {
-            backoff: crossbeam_utils::Backoff::new(),
-            yields: 0,
-        }
+        Wait { turns: 0 }
     }
 
     fn once(&mut self) {
-        if !self.backoff.is_completed() {
-            return self.backoff.snooze();
-        }
-        // The holder has lost its CPU: after some turns give it a whole one, whatever the scheduling class.
-        self.yields += 1;
-        if self.yields < 64 {
-            crate::shim::yield_now();
-        } else {
-            std::thread::sleep(std::time::Duration::from_micros(20));
+        self.turns += 1;
+        match self.turns {
+            ..=Self::SHORT => crate::shim::spin_loop(),
+            n if n <= Self::SHORT + Self::AWAY => {
+                let spins = 16 << (n - Self::SHORT).min(2);
+                (0..spins).for_each(|_| crate::shim::spin_loop());
+            }
+            // The holder has lost its CPU: after some turns give it a whole one, whatever the scheduling class.
+            ..64 => crate::shim::yield_now(),
+            _ => std::thread::sleep(std::time::Duration::from_micros(20)),
         }
     }
 }

@@ -31,6 +31,7 @@ use super::waiter::{How, Seen, Slot, Waiter};
 use super::wakes::Wakes;
 use crate::clock;
 use crate::hook::{Note, ObjId, current};
+use crate::shim::{LOOKS, spin_loop};
 
 /// What a look without the lock saw of an object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,12 @@ pub trait Op: Clone {
     /// Whether `attempt` may succeed, as far as can be seen without the lock, and what was seen: two looks that saw the
     /// same found the object unchanged between them.
     fn look(&self) -> (bool, Look);
+
+    /// Whether a peer may make `attempt` succeed without having seen us in the queue, so that a thread may look again a
+    /// little later instead of being queued.
+    fn comes_unasked(&self) -> bool {
+        false
+    }
 
     /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock.
     fn changed(&self, inner: &mut Self::Inner);
@@ -98,9 +105,9 @@ enum Stage {
 pub(crate) struct Park<O: Op> {
     stage: Stage,
     op: O,
-    since: u64,
     /// Written when the operation parks: most never do.
     waiter: MaybeUninit<Waiter>,
+    since: MaybeUninit<u64>,
     sudog: Sudog<O::Payload>,
 }
 
@@ -110,8 +117,8 @@ impl<O: Op> Park<O> {
         Park {
             stage: Stage::Fresh,
             op,
-            since: 0,
             waiter: MaybeUninit::uninit(),
+            since: MaybeUninit::uninit(),
             sudog: Sudog::new(payload),
         }
     }
@@ -161,6 +168,54 @@ impl<O: Op> Park<O> {
     /// Marks a borrowed operation as completed by somebody else (a select).
     pub(crate) fn set_over(&mut self) {
         self.stage = Stage::Over;
+    }
+
+    /// For a thread, in front of the wait: the operation, if it can be done now or, where that may come by itself, in
+    /// the next microsecond or two. A peer on another core that is at work has by then done not one but many, and both
+    /// go on in batches, where the queue would hand over one by one.
+    #[inline(always)]
+    pub(crate) fn at_once(&mut self) -> Option<O::Output> {
+        if self.stage == Stage::Fresh && self.op.look().0 {
+            let out = self.attempt();
+            if out.is_some() {
+                return out;
+            }
+        }
+        self.soon()
+    }
+
+    #[inline(never)]
+    fn soon(&mut self) -> Option<O::Output> {
+        if self.stage != Stage::Fresh || !self.op.comes_unasked() {
+            return None;
+        }
+        for turn in 0..LOOKS {
+            (0..1 << turn).for_each(|_| spin_loop());
+            if self.op.look().0
+                && let Some(out) = self.attempt()
+            {
+                return Some(out);
+            }
+        }
+        None
+    }
+
+    /// Of a fresh operation.
+    #[inline(always)]
+    fn attempt(&mut self) -> Option<O::Output> {
+        let mut wakes = Wakes::new();
+        let mut inner = self.op.object().lock();
+        // SAFETY: fresh, so not linked; we own it.
+        let out = unsafe {
+            self.sudog
+                .payload(|p| self.op.attempt(&mut inner, p, &mut wakes))
+        };
+        drop(inner);
+        if out.is_some() {
+            self.stage = Stage::Over;
+        }
+        wakes.fire();
+        out
     }
 
     #[inline(always)]
@@ -238,7 +293,8 @@ impl<O: Op> Park<O> {
 
     #[inline(always)]
     fn parked(&mut self, note: &Note, wakes: &mut Wakes) -> Poll<O::Output> {
-        (self.stage, self.since) = (Stage::Parked, note.since);
+        self.stage = Stage::Parked;
+        self.since.write(note.since);
         wakes.fire();
         current::park(note);
         Poll::Pending
@@ -300,7 +356,9 @@ impl<O: Op> Park<O> {
             drop(inner);
             return Poll::Ready(self.collect(how));
         }
-        let note = note(&self.op, self.since);
+        // SAFETY: written by `parked`, as the waiter.
+        let since = unsafe { self.since.assume_init() };
+        let note = note(&self.op, since);
         // SAFETY: the lock of the only queue is held and the wait is not decided.
         let old = unsafe { self.waiter().set_slot(Some(waker), Slot::note_of(|| note)) };
         drop(inner);
