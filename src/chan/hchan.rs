@@ -16,6 +16,7 @@
 //! receiver leave before the permit is used, the value goes to `returned` and the next receive takes it.
 
 use std::collections::VecDeque;
+use std::task::Poll;
 
 use super::gate::{CLOSED, Gate, RECVQ, RESERVED, RETURNED, SENDQ};
 use super::ring::Buf;
@@ -117,6 +118,35 @@ impl<T> Inner<T> {
         gate.one_in();
     }
 
+    // ---- the plain cases: a ring has a place or a value, and nobody waits or has a claim
+
+    #[inline(always)]
+    pub(super) fn can_push(&self, gate: &Gate) -> bool {
+        gate.held_flags() & (CLOSED | RESERVED | RECVQ) == 0
+            && self.buf.is_ring()
+            && gate.held_len() < self.buf.capacity()
+    }
+
+    /// After `can_push`.
+    #[inline(always)]
+    pub(super) fn push_plain(&mut self, gate: &Gate, value: impl FnOnce() -> T) {
+        gate.one_in();
+        let ring = self.buf.ring().expect("a ring has a place");
+        ring.push_with(value);
+    }
+
+    #[inline(always)]
+    pub(super) fn can_pop(&self, gate: &Gate) -> bool {
+        gate.held_flags() & (SENDQ | RETURNED) == 0 && self.buf.is_ring() && gate.held_len() > 0
+    }
+
+    /// After `can_pop`.
+    #[inline(always)]
+    pub(super) fn pop_plain(&mut self, gate: &Gate) -> T {
+        gate.out(1);
+        self.buf.ring().expect("a ring has a value").pop()
+    }
+
     // ---- send: closed, a waiting receiver, room, else wait
 
     #[inline(always)]
@@ -125,7 +155,7 @@ impl<T> Inner<T> {
         gate: &Gate,
         slot: &mut SendSlot<T>,
         wakes: &mut Wakes,
-    ) -> Option<Result<(), SendError<T>>> {
+    ) -> Poll<Result<(), SendError<T>>> {
         let flags = gate.held_flags();
         if flags & (CLOSED | RESERVED) != 0 {
             return self.send_rare(gate, slot, wakes);
@@ -134,14 +164,14 @@ impl<T> Inner<T> {
             let taken = self.hand_over(slot, wakes);
             self.sync_recvq(gate);
             if taken {
-                return Some(Ok(()));
+                return Poll::Ready(Ok(()));
             }
         }
         if gate.held_len() < self.buf.capacity() {
             self.push(gate, slot.take());
-            return Some(Ok(()));
+            return Poll::Ready(Ok(()));
         }
-        None
+        Poll::Pending
     }
 
     /// Closed, or with permits out.
@@ -151,22 +181,22 @@ impl<T> Inner<T> {
         gate: &Gate,
         slot: &mut SendSlot<T>,
         wakes: &mut Wakes,
-    ) -> Option<Result<(), SendError<T>>> {
+    ) -> Poll<Result<(), SendError<T>>> {
         if gate.held_flags() & CLOSED != 0 {
-            return Some(Err(SendError(slot.take())));
+            return Poll::Ready(Err(SendError(slot.take())));
         }
         if self.has_taker() {
             let taken = self.hand_over(slot, wakes);
             self.sync(gate);
             if taken {
-                return Some(Ok(()));
+                return Poll::Ready(Ok(()));
             }
         }
         if self.has_room(gate) {
             self.push(gate, slot.take());
-            return Some(Ok(()));
+            return Poll::Ready(Ok(()));
         }
-        None
+        Poll::Pending
     }
 
     #[inline(always)]
@@ -177,35 +207,38 @@ impl<T> Inner<T> {
     // ---- receive: what came back, the buffer, a waiting sender, closed, else wait
 
     #[inline(always)]
-    pub(super) fn recv(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
+    pub(super) fn recv(&mut self, gate: &Gate, wakes: &mut Wakes) -> Poll<Result<T, RecvError>> {
         let flags = gate.held_flags();
         if flags & (SENDQ | RETURNED) != 0 {
             return self.recv_queued(gate, wakes);
         }
         if gate.held_len() > 0 {
             gate.out(1);
-            return Some(Ok(self.buf.pop()));
+            return Poll::Ready(Ok(self.buf.pop()));
         }
-        (flags & CLOSED != 0).then_some(Err(RecvError))
+        match flags & CLOSED {
+            0 => Poll::Pending,
+            _ => Poll::Ready(Err(RecvError)),
+        }
     }
 
     /// Senders wait, or values have come back.
     #[inline(never)]
-    fn recv_queued(&mut self, gate: &Gate, wakes: &mut Wakes) -> Option<Result<T, RecvError>> {
+    fn recv_queued(&mut self, gate: &Gate, wakes: &mut Wakes) -> Poll<Result<T, RecvError>> {
         if let Some(value) = self.take(gate, wakes) {
-            return Some(Ok(value));
+            return Poll::Ready(Ok(value));
         }
         if !self.sendq.is_empty() {
             let value = self.take_from_sender(wakes);
             self.sync(gate);
             if let Some(value) = value {
-                return Some(Ok(value));
+                return Poll::Ready(Ok(value));
             }
         }
         if gate.held_flags() & CLOSED != 0 {
-            return Some(Err(RecvError));
+            return Poll::Ready(Err(RecvError));
         }
-        None
+        Poll::Pending
     }
 
     /// A value that is there; the place it leaves goes to the first sender.
@@ -271,16 +304,16 @@ impl<T> Inner<T> {
 
     // ---- permits
 
-    pub(super) fn reserve(&mut self, gate: &Gate) -> Option<Result<(), SendError<()>>> {
+    pub(super) fn reserve(&mut self, gate: &Gate) -> Poll<Result<(), SendError<()>>> {
         if gate.held_flags() & CLOSED != 0 {
-            return Some(Err(SendError(())));
+            return Poll::Ready(Err(SendError(())));
         }
         if self.cap == 0 && self.has_taker() || self.has_room(gate) {
             self.reserved += 1;
             self.sync(gate);
-            return Some(Ok(()));
+            return Poll::Ready(Ok(()));
         }
-        None
+        Poll::Pending
     }
 
     /// Uses a permit.

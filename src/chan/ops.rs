@@ -106,15 +106,26 @@ impl<T> Op for SendOp<'_, T> {
     channel_op_common!(sendq, look_to_send, sync_sendq);
 
     #[inline(always)]
+    fn is_plain(&self, inner: &Inner<T>, payload: &SendSlot<T>) -> bool {
+        inner.can_push(&self.chan.gate) && payload.has_value()
+    }
+
+    #[inline(always)]
+    fn do_plain(&self, inner: &mut Inner<T>, payload: &mut SendSlot<T>) -> Self::Output {
+        inner.push_plain(&self.chan.gate, || payload.take());
+        Ok(())
+    }
+
+    #[inline(always)]
     fn attempt(
         &self,
         inner: &mut Inner<T>,
         payload: &mut SendSlot<T>,
         wakes: &mut Wakes,
-    ) -> Option<Self::Output> {
+    ) -> Poll<Self::Output> {
         if payload.is_spent() {
             // It was lent to a select that was dropped after a receiver had taken the value.
-            return Some(Ok(()));
+            return Poll::Ready(Ok(()));
         }
         inner.send(&self.chan.gate, payload, wakes)
     }
@@ -143,12 +154,22 @@ impl<T> Op for RecvOp<'_, T> {
     channel_op_common!(recvq, look_to_recv, sync_recvq);
 
     #[inline(always)]
+    fn is_plain(&self, inner: &Inner<T>, _: &RecvSlot<T>) -> bool {
+        inner.can_pop(&self.chan.gate)
+    }
+
+    #[inline(always)]
+    fn do_plain(&self, inner: &mut Inner<T>, _: &mut RecvSlot<T>) -> Self::Output {
+        Ok(inner.pop_plain(&self.chan.gate))
+    }
+
+    #[inline(always)]
     fn attempt(
         &self,
         inner: &mut Inner<T>,
         _: &mut RecvSlot<T>,
         wakes: &mut Wakes,
-    ) -> Option<Self::Output> {
+    ) -> Poll<Self::Output> {
         inner.recv(&self.chan.gate, wakes)
     }
 
@@ -181,11 +202,11 @@ impl<'a, T> Op for ReserveOp<'a, T> {
         inner: &mut Inner<T>,
         payload: &mut SendSlot<T>,
         _: &mut Wakes,
-    ) -> Option<Self::Output> {
+    ) -> Poll<Self::Output> {
         // It may have been lent to a select that never gave it back.
         *payload = SendSlot::reserve();
-        let granted = inner.reserve(&self.chan.gate)?;
-        Some(granted.map(|()| Permit::new(self.chan)))
+        let granted = inner.reserve(&self.chan.gate);
+        granted.map(|granted| granted.map(|()| Permit::new(self.chan)))
     }
 
     fn before_wait(&self, inner: &mut Inner<T>, _: &mut Wakes) {
@@ -214,8 +235,11 @@ impl<T> Op for ClosedOp<'_, T> {
     const REASON: WaitReason = WaitReason::ChanClosed;
     channel_op_common!(closeq, look_to_close, sync);
 
-    fn attempt(&self, _: &mut Inner<T>, _: &mut (), _: &mut Wakes) -> Option<()> {
-        self.chan.is_closed().then_some(())
+    fn attempt(&self, _: &mut Inner<T>, _: &mut (), _: &mut Wakes) -> Poll<()> {
+        match self.chan.is_closed() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     fn before_wait(&self, _: &mut Inner<T>, _: &mut Wakes) {}

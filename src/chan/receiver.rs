@@ -65,12 +65,18 @@ impl<T> Receiver<T> {
         if self.chan.gate.is_surely_empty() {
             return Err(TryRecvError::Empty);
         }
+        let mut inner = self.chan.object.lock();
+        if inner.can_pop(&self.chan.gate) {
+            return Ok(inner.pop_plain(&self.chan.gate));
+        }
         let mut wakes = Wakes::new();
-        let received = self.chan.object.lock().recv(&self.chan.gate, &mut wakes);
+        let received = inner.recv(&self.chan.gate, &mut wakes);
+        drop(inner);
         wakes.fire();
         match received {
-            Some(received) => received.map_err(TryRecvError::from),
-            None => Err(TryRecvError::Empty),
+            Poll::Ready(Ok(value)) => Ok(value),
+            Poll::Ready(Err(closed)) => Err(closed.into()),
+            Poll::Pending => Err(TryRecvError::Empty),
         }
     }
 
@@ -162,7 +168,7 @@ impl<T> Receiver<T> {
         let mut inner = self.chan.object.lock();
         let mut got = 0;
         while got < batch
-            && let Some(Ok(value)) = inner.recv(&self.chan.gate, &mut wakes)
+            && let Poll::Ready(Ok(value)) = inner.recv(&self.chan.gate, &mut wakes)
         {
             into.push(value);
             got += 1;

@@ -46,6 +46,21 @@ impl<T> Buf<T> {
         }
     }
 
+    /// The buffer if it is a ring, for those who move a value straight into or out of it: where two ways meet, the
+    /// compiler would have it wait in a place between.
+    #[inline(always)]
+    pub(super) fn ring(&mut self) -> Option<&mut Ring<T>> {
+        match self {
+            Buf::Ring(ring) => Some(ring),
+            Buf::Blocks(_) => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_ring(&self) -> bool {
+        matches!(self, Buf::Ring(_))
+    }
+
     /// The caller has made sure that there is room.
     #[inline(always)]
     pub(crate) fn push(&mut self, value: T) {
@@ -91,22 +106,29 @@ impl<T> Ring<T> {
 
     #[inline(always)]
     fn push(&mut self, value: T) {
+        self.push_with(|| value);
+    }
+
+    /// `value` cannot fail. It is moved last, straight from and to where it lies, with no store between that could be of it.
+    #[inline(always)]
+    pub(super) fn push_with(&mut self, value: impl FnOnce() -> T) {
         let at = self.wrap(self.head + self.len);
-        self.slots[at].write(value);
+        let place = &mut self.slots[at];
         self.len += 1;
+        place.write(value());
     }
 
     #[inline(always)]
-    fn pop(&mut self) -> T {
+    pub(super) fn pop(&mut self) -> T {
         assert!(
             self.len > 0,
             "the caller has made sure that there is a value"
         );
-        // SAFETY: `len > 0`, so the slot at `head` holds a value (invariant 1); it leaves the range below.
-        let value = unsafe { self.slots[self.head].assume_init_read() };
-        self.head = self.wrap(self.head + 1);
+        let at = self.head;
+        self.head = self.wrap(at + 1);
         self.len -= 1;
-        value
+        // SAFETY: `len` was above 0, so the slot at the old `head` holds a value (invariant 1) and has left the range.
+        unsafe { self.slots[at].assume_init_read() }
     }
 
     /// `head` and `len` are at most the capacity, so one subtraction is enough.
@@ -210,7 +232,7 @@ impl<T> Blocks<T> {
         (self.last, self.write) = (Some(at), 0);
     }
 
-    fn pop(&mut self) -> T {
+    pub(super) fn pop(&mut self) -> T {
         assert!(
             self.len > 0,
             "the caller has made sure that there is a value"

@@ -1,6 +1,7 @@
 //! The sending handle.
 
 use std::panic::Location;
+use std::task::Poll;
 
 use super::slot::SendSlot;
 use super::{ClosedFuture, HChan, Permit, ReserveFuture, SendFuture, WeakSender};
@@ -57,17 +58,19 @@ impl<T> Sender<T> {
         if !self.chan.look_to_send().0 {
             return Err(TrySendError::Full(value));
         }
+        let mut inner = self.chan.object.lock();
+        if inner.can_push(&self.chan.gate) {
+            inner.push_plain(&self.chan.gate, || value);
+            return Ok(());
+        }
         let mut wakes = Wakes::new();
         let mut slot = SendSlot::value(value);
-        let sent = self
-            .chan
-            .object
-            .lock()
-            .send(&self.chan.gate, &mut slot, &mut wakes);
+        let sent = inner.send(&self.chan.gate, &mut slot, &mut wakes);
+        drop(inner);
         wakes.fire();
         match sent {
-            Some(sent) => sent.map_err(TrySendError::from),
-            None => Err(TrySendError::Full(slot.take())),
+            Poll::Ready(sent) => sent.map_err(TrySendError::from),
+            Poll::Pending => Err(TrySendError::Full(slot.take())),
         }
     }
 
@@ -114,9 +117,9 @@ impl<T> Sender<T> {
     /// No place, or closed.
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
         match self.chan.object.lock().reserve(&self.chan.gate) {
-            Some(Ok(())) => Ok(Permit::new(&self.chan)),
-            Some(Err(error)) => Err(error.into()),
-            None => Err(TrySendError::Full(())),
+            Poll::Ready(Ok(())) => Ok(Permit::new(&self.chan)),
+            Poll::Ready(Err(error)) => Err(error.into()),
+            Poll::Pending => Err(TrySendError::Full(())),
         }
     }
 

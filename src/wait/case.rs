@@ -19,7 +19,7 @@
 #![allow(unsafe_code)]
 
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use super::lock::Object;
 use super::op::{Look, Op, Park};
@@ -141,7 +141,8 @@ pub unsafe trait RawCase {
 #[doc(hidden)]
 pub struct OpCase<O: Op> {
     op: O,
-    out: Option<O::Output>,
+    /// Pending: it has not won.
+    out: Poll<O::Output>,
     sudog: Sudog<O::Payload>,
 }
 
@@ -150,7 +151,7 @@ impl<O: Op> OpCase<O> {
     fn new(op: O, payload: O::Payload) -> Self {
         OpCase {
             op,
-            out: None,
+            out: Poll::Pending,
             sudog: Sudog::new(payload),
         }
     }
@@ -163,7 +164,7 @@ impl<O: Op> OpCase<O> {
     /// Splits the pinned case: the sudog stays pinned, the output may move.
     #[inline(always)]
     #[allow(clippy::type_complexity)]
-    fn split(self: Pin<&mut Self>) -> (&O, &mut Option<O::Output>, Pin<&Sudog<O::Payload>>) {
+    fn split(self: Pin<&mut Self>) -> (&O, &mut Poll<O::Output>, Pin<&Sudog<O::Payload>>) {
         // SAFETY: the sudog is structurally pinned and never moved; op and out are plain data.
         unsafe {
             let this = self.get_unchecked_mut();
@@ -215,7 +216,7 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
             let inner = op.object().inner();
             sudog.payload(|p| op.attempt(inner, p, wakes))
         };
-        out.is_some()
+        out.is_ready()
     }
 
     unsafe fn before_wait(self: Pin<&mut Self>, wakes: &mut Wakes) {
@@ -255,7 +256,7 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
     unsafe fn collect(self: Pin<&mut Self>, how: How) {
         let (op, out, sudog) = self.split();
         // SAFETY: DONE was read: the peer is through with the payload.
-        *out = Some(unsafe { sudog.payload(|p| op.collect(p, how)) });
+        *out = Poll::Ready(unsafe { sudog.payload(|p| op.collect(p, how)) });
     }
 
     unsafe fn abandon(self: Pin<&mut Self>, wakes: &mut Wakes) {
@@ -272,10 +273,10 @@ impl<O: Op> Case for OpCase<O> {
     type Output = O::Output;
     #[inline(always)]
     fn take(self: Pin<&mut Self>) -> O::Output {
-        self.split()
-            .1
-            .take()
-            .expect("the winning case has an output")
+        match std::mem::replace(self.split().1, Poll::Pending) {
+            Poll::Ready(out) => out,
+            Poll::Pending => unreachable!("the winning case has an output"),
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl Wait {
     fn once(&mut self) {
         self.turns += 1;
         match self.turns {
-            ..=Self::SHORT => crate::shim::spin_loop(),
+            n if n <= Self::SHORT => crate::shim::spin_loop(),
             n if n <= Self::SHORT + Self::AWAY => {
                 let spins = 16 << (n - Self::SHORT).min(2);
                 (0..spins).for_each(|_| crate::shim::spin_loop());

@@ -75,13 +75,26 @@ pub trait Op: Clone {
         self.changed(inner);
     }
 
+    /// Whether the operation can be done now and is nobody else's business: no waiter is to be served or told.
+    #[inline(always)]
+    fn is_plain(&self, _inner: &Self::Inner, _payload: &Self::Payload) -> bool {
+        false
+    }
+
+    /// Does it, after `is_plain` under the same hold. Apart from `attempt` so that what comes out of it is written
+    /// where the caller wants it, and copied nowhere before.
+    #[inline(always)]
+    fn do_plain(&self, _inner: &mut Self::Inner, _payload: &mut Self::Payload) -> Self::Output {
+        unreachable!("`is_plain` has not said so")
+    }
+
     /// Does the operation now, or says that it cannot be done now.
     fn attempt(
         &self,
         inner: &mut Self::Inner,
         payload: &mut Self::Payload,
         wakes: &mut Wakes,
-    ) -> Option<Self::Output>;
+    ) -> Poll<Self::Output>;
 
     /// `attempt` has just failed and the lock is still held: the waiter is about to be queued.
     fn before_wait(&self, inner: &mut Self::Inner, wakes: &mut Wakes);
@@ -175,11 +188,11 @@ impl<O: Op> Park<O> {
     /// go on in batches, where the queue would hand over one by one.
     #[inline(always)]
     pub(crate) fn at_once(&mut self) -> Option<O::Output> {
-        if self.stage == Stage::Fresh && self.op.look().0 {
-            let out = self.attempt();
-            if out.is_some() {
-                return out;
-            }
+        if self.stage == Stage::Fresh
+            && self.op.look().0
+            && let Poll::Ready(out) = self.attempt()
+        {
+            return Some(out);
         }
         self.soon()
     }
@@ -192,7 +205,7 @@ impl<O: Op> Park<O> {
         for turn in 0..LOOKS {
             (0..1 << turn).for_each(|_| spin_loop());
             if self.op.look().0
-                && let Some(out) = self.attempt()
+                && let Poll::Ready(out) = self.attempt()
             {
                 return Some(out);
             }
@@ -202,7 +215,7 @@ impl<O: Op> Park<O> {
 
     /// Of a fresh operation.
     #[inline(always)]
-    fn attempt(&mut self) -> Option<O::Output> {
+    fn attempt(&mut self) -> Poll<O::Output> {
         let mut wakes = Wakes::new();
         let mut inner = self.op.object().lock();
         // SAFETY: fresh, so not linked; we own it.
@@ -211,7 +224,7 @@ impl<O: Op> Park<O> {
                 .payload(|p| self.op.attempt(&mut inner, p, &mut wakes))
         };
         drop(inner);
-        if out.is_some() {
+        if out.is_ready() {
             self.stage = Stage::Over;
         }
         wakes.fire();
@@ -234,26 +247,44 @@ impl<O: Op> Park<O> {
         if !current::spend_budget() {
             return out_of_budget(cx, self.op.site());
         }
+        self.begin(cx)
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
+        let op = self.op.clone();
+        let mut inner = op.object().lock();
+        // SAFETY: fresh, so not linked; we own it.
+        if unsafe { self.sudog.payload(|p| op.is_plain(&inner, p)) } {
+            self.stage = Stage::Over;
+            // SAFETY: as above.
+            return Poll::Ready(unsafe { self.sudog.payload(|p| op.do_plain(&mut inner, p)) });
+        }
+        self.meet(inner, cx)
+    }
+
+    /// Others are concerned: somebody to be served, or to be waited for.
+    #[inline(never)]
+    fn meet(&mut self, mut inner: Locked<'_, O::Inner>, cx: &mut Context<'_>) -> Poll<O::Output> {
         let op = self.op.clone();
         let mut wakes = Wakes::new();
-        let mut inner = op.object().lock();
         // SAFETY: fresh, so not linked; we own it.
         let out = unsafe {
             self.sudog
                 .payload(|p| op.attempt(&mut inner, p, &mut wakes))
         };
-        let Some(out) = out else {
+        if out.is_pending() {
             return self.wait(inner, &mut wakes, cx);
-        };
+        }
         drop(inner);
         self.stage = Stage::Over;
         wakes.fire();
-        Poll::Ready(out)
+        out
     }
 
     /// The waker of the task that is being polled is ours: its clone may run under the lock. A foreign one is cloned
     /// without it, and then the attempt is made again.
-    #[inline(never)]
+    #[inline(always)]
     fn wait(
         &mut self,
         mut inner: Locked<'_, O::Inner>,
@@ -280,11 +311,11 @@ impl<O: Op> Park<O> {
             self.sudog
                 .payload(|p| op.attempt(&mut inner, p, &mut wakes))
         };
-        if let Some(out) = out {
+        if out.is_ready() {
             drop(inner);
             self.stage = Stage::Over;
             wakes.fire();
-            return Poll::Ready(out);
+            return out;
         }
         let note = self.enqueue(&mut inner, waker, &mut wakes);
         drop(inner);

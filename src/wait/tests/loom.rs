@@ -134,8 +134,8 @@ impl Op for Take {
         (true, Look::default())
     }
     fn changed(&self, _: &mut Spot) {}
-    fn attempt(&self, spot: &mut Spot, _: &mut Option<u32>, _: &mut Wakes) -> Option<u32> {
-        spot.values.pop_front()
+    fn attempt(&self, spot: &mut Spot, _: &mut Option<u32>, _: &mut Wakes) -> Poll<u32> {
+        spot.values.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
     fn before_wait(&self, _: &mut Spot, _: &mut Wakes) {}
     fn collect(&self, payload: &mut Option<u32>, _: How) -> u32 {
