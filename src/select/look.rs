@@ -73,17 +73,16 @@ pub(super) fn look<C: RawCase + ?Sized>(
     }
 }
 
-/// Whether a case is seen to be unready without its lock, and without polling it.
+/// What is seen of a case that is unready, without its lock and without polling it. `None`: it may be ready.
 #[inline(always)]
-pub(super) fn is_quiet<C: RawCase + ?Sized>(case: &C, seen: &mut Look) -> bool {
+pub(super) fn quiet<C: RawCase + ?Sized>(case: &C) -> Option<Look> {
     match case.kind() {
-        Kind::Never => true,
-        Kind::Polled { .. } => false,
-        Kind::Queue(_) => {
-            let (ready, now) = case.peek();
-            *seen = now;
-            !ready
-        }
+        Kind::Never => Some(Look::default()),
+        Kind::Polled { .. } => None,
+        Kind::Queue(_) => match case.peek() {
+            (false, seen) => Some(seen),
+            (true, _) => None,
+        },
     }
 }
 

@@ -95,8 +95,8 @@ pub trait Cases {
     fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>));
     /// Pass 1 for one case.
     fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight;
-    /// Whether all cases are seen to be unready without their locks.
-    fn is_quiet(&self, seen: &mut [Look]) -> bool;
+    /// Whether all cases and, in between, `others` are seen to be unready twice and unmoved, without their locks.
+    fn are_quiet(&self, others: impl FnOnce() -> bool) -> bool;
     /// Whether all cases still look as they did.
     fn is_unmoved(&self, seen: &[Look]) -> bool;
     /// The output of the winner.
@@ -112,8 +112,8 @@ impl Cases for Nil {
         Sight::Unready
     }
     #[inline(always)]
-    fn is_quiet(&self, _: &mut [Look]) -> bool {
-        true
+    fn are_quiet(&self, others: impl FnOnce() -> bool) -> bool {
+        others()
     }
     #[inline(always)]
     fn is_unmoved(&self, _: &[Look]) -> bool {
@@ -160,8 +160,10 @@ impl<I: Cases, L: Case> Cases for Snoc<I, L> {
     }
 
     #[inline(always)]
-    fn is_quiet(&self, seen: &mut [Look]) -> bool {
-        self.init.is_quiet(seen) && look::is_quiet(&self.last, &mut seen[I::LEN])
+    fn are_quiet(&self, others: impl FnOnce() -> bool) -> bool {
+        // Nested, so that what was seen stays in registers.
+        let seen = look::quiet(&self.last);
+        seen.is_some_and(|seen| self.init.are_quiet(others) && look::is_unmoved(&self.last, &seen))
     }
 
     #[inline(always)]
@@ -236,16 +238,15 @@ fn start_of<const N: usize, C: Cases>(
     mut cases: Pin<&mut C>,
     cx: &mut Context<'_>,
 ) -> Poll<Won> {
-    let mut looks = [Look::default(); N];
     if core.begin(cx).is_none() {
         return Poll::Pending;
     }
-    if core.has_default() && cases.is_quiet(&mut looks) && cases.is_unmoved(&looks) {
+    if core.has_default() && cases.are_quiet(|| true) {
         // Nothing to choose from: the order does not matter.
         core.end();
         return Poll::Ready(Won::Default);
     }
-    let mut order = [0; N];
+    let (mut order, mut looks) = ([0; N], [Look::default(); N]);
     let order = &mut order[..C::LEN];
     core.shuffle(order);
     let mut quiet = true;

@@ -65,7 +65,8 @@ pub(super) struct Core {
     default: bool,
     since: u64,
     site: &'static Location<'static>,
-    waiter: Waiter,
+    /// From the first wait on.
+    waiter: Option<Waiter>,
 }
 
 impl Core {
@@ -77,7 +78,7 @@ impl Core {
             default,
             since: 0,
             site,
-            waiter: Waiter::new(),
+            waiter: None,
         }
     }
 
@@ -95,7 +96,7 @@ impl Core {
         self.stage = Stage::Fresh;
         self.since = 0;
         self.site = site;
-        self.waiter.word.reset();
+        self.waiter = None;
     }
 
     pub(super) fn poll(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
@@ -167,11 +168,14 @@ impl Core {
             if self.since == 0 {
                 self.since = clock::ticks();
             }
+            let note = self.ready_note(table);
+            // Once it is there it stays in its place: a select is pinned when it waits.
+            let waiter = self.waiter.get_or_insert_with(Waiter::new);
             // SAFETY: in no queue, so nobody else knows the waiter.
-            unsafe { self.waiter.set_slot(Some(waker), self.ready_note(table)) };
-            self.waiter.word.start_parked();
+            unsafe { waiter.set_slot(Some(waker), note) };
+            waiter.word.start_parked();
             self.stage = Stage::Parked;
-            table.enqueue_all(held, &self.waiter, &mut wakes);
+            table.enqueue_all(held, waiter, &mut wakes);
         }
         table.unlock_all(held);
         wakes.fire();
@@ -182,8 +186,15 @@ impl Core {
         }
     }
 
+    /// Of a select that has waited.
+    fn waiter(&self) -> &Waiter {
+        self.waiter
+            .as_ref()
+            .expect("a select that waits has a waiter")
+    }
+
     fn resume(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
-        if let Seen::Done { case, how } = self.waiter.word.load() {
+        if let Seen::Done { case, how } = self.waiter().word.load() {
             return self.decided(table, case, how);
         }
         let mut effectful = false;
@@ -237,12 +248,12 @@ impl Core {
     fn stay(&mut self, table: &mut Table<'_, '_>, cx: &mut Context<'_>) -> Poll<Won> {
         let waker = cx.waker().clone();
         let held = table.lock_all();
-        if self.waiter.is_done() {
+        if self.waiter().is_done() {
             table.unlock_all(held);
             return self.resume(table, cx);
         }
         // SAFETY: the locks of all its queues are held and it is not decided, so no peer is at the slot.
-        let old = unsafe { self.waiter.set_slot(Some(waker), self.ready_note(table)) };
+        let old = unsafe { self.waiter().set_slot(Some(waker), self.ready_note(table)) };
         table.unlock_all(held);
         drop(old);
         self.park(table, held)
@@ -250,17 +261,17 @@ impl Core {
 
     /// Takes the waiter and all cases out of the queues. `Some`: a peer had decided it.
     fn withdraw(&mut self, table: &mut Table<'_, '_>) -> Option<(u16, How)> {
-        let mine = self.waiter.word.withdraw();
+        let mine = self.waiter().word.withdraw();
         // Takes every lock once, so a peer that was between claim and DONE is through afterwards.
         table.leave_all(None);
         // Before the foreign drop of the waker, which may panic.
         self.stage = Stage::Over;
         if mine {
             // SAFETY: out of all queues: nobody else knows the waiter.
-            drop(unsafe { self.waiter.take_waker() });
+            drop(unsafe { self.waiter().take_waker() });
             return None;
         }
-        match self.waiter.word.load() {
+        match self.waiter().word.load() {
             Seen::Done { case, how } => Some((case, how)),
             _ => unreachable!("a waiter that could not be withdrawn has been decided"),
         }

@@ -63,8 +63,14 @@ macro_rules! tuples {
             }
 
             #[inline(always)]
-            fn is_quiet(&self, seen: &mut [Look]) -> bool {
-                true $(&& look::is_quiet(&self.$index, &mut seen[$index]))*
+            fn are_quiet(&self, others: impl FnOnce() -> bool) -> bool {
+                let seen = ($(
+                    match look::quiet(&self.$index) {
+                        Some(seen) => seen,
+                        None => return false,
+                    },
+                )*);
+                others() $(&& look::is_unmoved(&self.$index, &seen.$index))*
             }
 
             #[inline(always)]

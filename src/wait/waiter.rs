@@ -120,13 +120,6 @@ impl Word {
             .compare_exchange(PARKED, IDLE, Acquire, Relaxed)
             .is_ok()
     }
-
-    /// Owner, out of all queues.
-    #[inline(always)]
-    pub(crate) fn reset(&self) {
-        // ORDERING: Relaxed, nobody else can reach the word now.
-        self.0.store(IDLE, Relaxed);
-    }
 }
 
 /// What a peer takes from the waiter it claimed.
