@@ -73,6 +73,44 @@ pub(super) fn look<C: RawCase + ?Sized>(
     }
 }
 
+/// 1 if a case may be ready as far as can be seen without its lock and without polling it, else 0.
+#[inline(always)]
+pub(super) fn candidate<C: RawCase + ?Sized>(case: &C, seen: &mut Look) -> u64 {
+    match case.kind() {
+        Kind::Never => 0,
+        Kind::Polled { .. } => 1,
+        Kind::Queue(_) => {
+            let (ready, now) = case.peek();
+            *seen = now;
+            u64::from(ready)
+        }
+    }
+}
+
+/// One of the candidates, a bit each of `len`: a uniform choice of those that `how` leaves to chance.
+#[inline(always)]
+pub(super) fn pick(left: u64, len: usize, how: Order) -> usize {
+    let all_but_last = left & !(1 << (len - 1));
+    match how {
+        Order::Shuffled => uniform(left, len),
+        Order::LastStays if all_but_last != 0 => uniform(all_but_last, len),
+        Order::Written | Order::LastStays => left.trailing_zeros() as usize,
+    }
+}
+
+#[inline(always)]
+fn uniform(mut left: u64, len: usize) -> usize {
+    if left & (left - 1) != 0 {
+        let skip = rng::below(left.count_ones());
+        // Without a branch on what is random: it could not be foretold.
+        for turn in 0..len as u32 - 1 {
+            let without_first = left & (left - 1);
+            left = if turn < skip { without_first } else { left };
+        }
+    }
+    left.trailing_zeros() as usize
+}
+
 /// What is seen of a case that is unready, without its lock and without polling it. `None`: it may be ready.
 #[inline(always)]
 pub(super) fn quiet<C: RawCase + ?Sized>(case: &C) -> Option<Look> {

@@ -93,6 +93,8 @@ pub trait Cases {
     const LEN: usize;
     /// Hands each case to `to`, in order.
     fn each<'a>(self: Pin<&'a mut Self>, to: &mut impl FnMut(Dyn<'a>));
+    /// Which cases may be ready, a bit each, and what was seen of those that are not.
+    fn candidates(&self, seen: &mut [Look]) -> u64;
     /// Pass 1 for one case.
     fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight;
     /// Whether all cases and, in between, `others` are seen to be unready twice and unmoved, without their locks.
@@ -110,6 +112,10 @@ impl Cases for Nil {
     fn each<'a>(self: Pin<&'a mut Self>, _: &mut impl FnMut(Dyn<'a>)) {}
     fn look(self: Pin<&mut Self>, _: usize, _: &mut Context<'_>, _: &mut Look) -> Sight {
         Sight::Unready
+    }
+    #[inline(always)]
+    fn candidates(&self, _: &mut [Look]) -> u64 {
+        0
     }
     #[inline(always)]
     fn are_quiet(&self, others: impl FnOnce() -> bool) -> bool {
@@ -147,6 +153,11 @@ impl<I: Cases, L: Case> Cases for Snoc<I, L> {
         let (init, last) = self.split();
         init.each(to);
         to(last);
+    }
+
+    #[inline(always)]
+    fn candidates(&self, seen: &mut [Look]) -> u64 {
+        self.init.candidates(seen) | look::candidate(&self.last, &mut seen[I::LEN]) << I::LEN
     }
 
     #[inline(always)]
@@ -246,12 +257,12 @@ fn start_of<const N: usize, C: Cases>(
         core.end();
         return Poll::Ready(Won::Default);
     }
-    let (mut order, mut looks) = ([0; N], [Look::default(); N]);
-    let order = &mut order[..C::LEN];
-    core.shuffle(order);
+    let mut looks = [Look::default(); N];
+    let mut left = cases.candidates(&mut looks);
     let mut quiet = true;
-    for &mut index in order {
-        let index = usize::from(index);
+    while left != 0 {
+        let index = core.pick(left, C::LEN);
+        left &= !(1 << index);
         match cases.as_mut().look(index, cx, &mut looks[index]) {
             Sight::Won => {
                 core.end();

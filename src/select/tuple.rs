@@ -52,6 +52,11 @@ macro_rules! tuples {
             }
 
             #[inline(always)]
+            fn candidates(&self, seen: &mut [Look]) -> u64 {
+                0 $(| look::candidate(&self.$index, &mut seen[$index]) << $index)*
+            }
+
+            #[inline(always)]
             fn look(self: Pin<&mut Self>, index: usize, cx: &mut Context<'_>, seen: &mut Look) -> Sight {
                 // SAFETY: the elements are structurally pinned; nothing is moved out.
                 let this = unsafe { self.get_unchecked_mut() };

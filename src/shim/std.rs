@@ -68,10 +68,10 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     }
 }
 
-/// Looks before a thread sleeps.
+/// Looks of a thread before it yields.
 pub(crate) const SPINS: u32 = 60;
-/// Yields before a thread sleeps.
-pub(crate) const YIELDS: u32 = 8;
+/// Yields before it sleeps.
+pub(crate) const YIELDS: u32 = 6;
 /// How often it looks before it is queued, after twice the pause each time.
 pub(crate) const LOOKS: u32 = 8;
 

@@ -212,10 +212,15 @@ unsafe impl<O: Op> RawCase for OpCase<O> {
     unsafe fn attempt(self: Pin<&mut Self>, wakes: &mut Wakes) -> bool {
         let (op, out, sudog) = self.split();
         // SAFETY: the lock is held; a case that is being tried is not queued.
-        *out = unsafe {
+        unsafe {
             let inner = op.object().inner();
-            sudog.payload(|p| op.attempt(inner, p, wakes))
-        };
+            sudog.payload(|p| {
+                *out = match op.is_plain(inner, p) {
+                    true => Poll::Ready(op.do_plain(inner, p)),
+                    false => op.attempt(inner, p, wakes),
+                }
+            });
+        }
         out.is_ready()
     }
 
