@@ -72,8 +72,8 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
 pub(crate) const SPINS: u32 = 60;
 /// Yields before it sleeps.
 pub(crate) const YIELDS: u32 = 6;
-/// How often it looks before it is queued, after twice the pause each time.
-pub(crate) const LOOKS: u32 = 8;
+/// How often it looks before it is queued: after one microsecond, and twice the pause each time.
+pub(crate) const LOOKS: u32 = 3;
 
 /// A seed of random numbers.
 #[cold]

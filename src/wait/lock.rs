@@ -65,9 +65,9 @@ impl ByteLock {
 
 /// How a thread passes the time until a short critical section of another thread ends.
 ///
-/// A hold is over in a moment, but the next one on the same core follows as soon: two cores that take turns on every
-/// operation pay for moving a handful of cache lines each time. Who has lost twice therefore stays away for about as
-/// long as some dozens of operations take, and both work in batches.
+/// A hold is over in a moment, but on a busy object the next one on the same core follows as soon. Two cores that take
+/// turns on every operation pay for moving a handful of cache lines each time; so who has lost the race stays away for
+/// about as long as a hundred operations take, and both work in batches.
 #[cfg(not(gochan_loom))]
 struct Wait {
     turns: u32,
@@ -75,9 +75,7 @@ struct Wait {
 
 #[cfg(not(gochan_loom))]
 impl Wait {
-    /// Turns in which the lock is expected at any moment.
-    const SHORT: u32 = 3;
-    /// Turns of staying away.
+    /// Turns of staying away, for a microsecond or two each.
     const AWAY: u32 = 16;
 
     fn new() -> Self {
@@ -87,16 +85,18 @@ impl Wait {
     fn once(&mut self) {
         self.turns += 1;
         match self.turns {
-            n if n <= Self::SHORT => crate::shim::spin_loop(),
-            n if n <= Self::SHORT + Self::AWAY => {
-                let spins = 16 << (n - Self::SHORT).min(2);
-                (0..spins).for_each(|_| crate::shim::spin_loop());
-            }
+            1 => pause(32),
+            ..=Self::AWAY => pause(64),
             // The holder has lost its CPU: after some turns give it a whole one, whatever the scheduling class.
             ..64 => crate::shim::yield_now(),
             _ => std::thread::sleep(std::time::Duration::from_micros(20)),
         }
     }
+}
+
+#[cfg(not(gochan_loom))]
+fn pause(spins: u32) {
+    (0..spins).for_each(|_| crate::shim::spin_loop());
 }
 
 #[cfg(gochan_loom)]

@@ -203,7 +203,7 @@ impl<O: Op> Park<O> {
             return None;
         }
         for turn in 0..LOOKS {
-            (0..1 << turn).for_each(|_| spin_loop());
+            (0..32 << turn).for_each(|_| spin_loop());
             if self.op.look().0
                 && let Poll::Ready(out) = self.attempt()
             {
