@@ -290,6 +290,37 @@ mod send {
 mod permits {
     use super::*;
 
+    /// The value of a permit that found nobody is younger than one that comes back later but was handed out before.
+    #[test]
+    fn what_comes_back_keeps_its_order() {
+        let (tx, rx) = chan(0);
+        let (mut first, mut second) = (task::spawn(rx.recv()), task::spawn(rx.recv()));
+        assert_pending!(first.poll());
+        let permit = tx.try_reserve().unwrap();
+        assert_pending!(second.poll());
+        tx.try_send(1).unwrap();
+        drop(second);
+        permit.send(2).unwrap();
+        drop(first);
+        assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Ok(2)));
+    }
+
+    /// Where permits have taken all room, a value behind a wish for one is there to be received, before later ones.
+    #[test]
+    fn a_value_behind_a_wish_is_received() {
+        let (tx, rx) = chan(1);
+        let permit = tx.try_reserve().unwrap();
+        let (mut wish, mut send) = (task::spawn(tx.reserve()), task::spawn(tx.send(1)));
+        assert_pending!(wish.poll());
+        assert_pending!(send.poll());
+        assert!(tx.try_send(2).unwrap_err().is_full());
+        assert_eq!(now(rx.recv()), Ok(1));
+        assert_ready_ok!(send.poll());
+        assert_pending!(wish.poll());
+        drop(permit);
+        assert_ready_ok!(wish.poll());
+    }
+
     #[test]
     fn a_permit_is_room_that_is_kept() {
         let (tx, rx) = chan(1);

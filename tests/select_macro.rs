@@ -289,6 +289,43 @@ mod grammar {
 mod evaluation {
     use super::*;
 
+    /// A foreign future that makes a later arm ready while it is looked at, and waits on.
+    macro_rules! fills {
+        ($tx:expr) => {
+            fut(std::future::poll_fn(|_| {
+                let _ = $tx.try_send(1);
+                std::task::Poll::<()>::Pending
+            }))
+        };
+    }
+
+    #[test]
+    fn biased_looks_at_each_arm_in_its_turn() {
+        let ((tx, filled), ready) = (chan(1), with(2));
+        let won = now(async {
+            select! {
+                biased;
+                () = fills!(tx) => 0,
+                n = filled.recv() => n.unwrap(),
+                n = ready.recv() => n.unwrap(),
+            }
+        });
+        assert_eq!(won, 1);
+    }
+
+    #[test]
+    fn a_limit_wins_only_if_nothing_else_does() {
+        let (tx, filled) = chan(1);
+        let won = now(async {
+            select! {
+                () = fills!(tx) => 0,
+                n = filled.recv() => n.unwrap(),
+                default(Duration::ZERO) => 2,
+            }
+        });
+        assert_eq!(won, 1);
+    }
+
     /// Notes the order of things.
     #[derive(Default)]
     struct Log(RefCell<Vec<&'static str>>);

@@ -9,8 +9,8 @@
 //! 2. `flags` says which of the rare things are so; its upper bits count its stores. A channel whose three words are the
 //!    same at two looks has not changed between them.
 //!
-//! Why a look without the lock is true at one instant. Full: a sender loads `tail` before `head`, so it was full at the
-//! load of `head`; `flags` comes last: a channel that is open later was open then, a full one has no queued receiver, and
+//! Why a look without the lock is true at one instant. Full: a sender loads `tail` before `head`, which both only grow:
+//! a difference of the capacity was there at the load of `head`, unless `head` had passed the old `tail` by then; `flags` comes last: a channel that is open later was open then, a full one has no queued receiver, and
 //! at capacity 0 nobody could be served while none was queued. Empty: a receiver loads `head` before `tail`; equal
 //! means empty at the load of `tail`, since `head` never passes `tail`. But a holder who takes a value and lets the
 //! first queued sender in shows an empty buffer meanwhile, and the queue as empty afterwards: so the flags must be
@@ -128,7 +128,7 @@ impl Gate {
         let tail = self.tail.load(Acquire);
         let head = self.head.load(Acquire);
         let flags = self.flags.load(Acquire);
-        let room = tail.wrapping_sub(head) < cap;
+        let room = has_room(tail, head, cap);
         (
             room | (flags & (CLOSED | RECVQ) != 0),
             Look(tail, head, flags),
@@ -148,5 +148,31 @@ impl Gate {
         // Values may have come and gone between the loads; what is left of those counted by `tail` is there still.
         let left = tail.wrapping_sub(head);
         if left as isize >= 0 { left } else { 0 }
+    }
+}
+
+/// Whether there was room at some time between the loads of `tail` and, later, `head`. A `head` that has passed the old
+/// `tail` means that others have sent and received meanwhile, each of which they had room for.
+#[inline(always)]
+fn has_room(tail: usize, head: usize, cap: usize) -> bool {
+    let len = tail.wrapping_sub(head);
+    len < cap || (len as isize) < 0
+}
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests {
+    use super::has_room;
+
+    #[test]
+    fn room() {
+        assert!(has_room(0, 0, 1));
+        assert!(!has_room(1, 0, 1));
+        assert!(!has_room(0, 0, 0));
+        assert!(has_room(0, usize::MAX, 2), "the counters wrap");
+        assert!(!has_room(1, usize::MAX, 2));
+        // `head` was loaded after others had sent and received.
+        assert!(has_room(0, 1, 2));
+        assert!(has_room(usize::MAX, 3, 1));
+        assert!(has_room(0, 1, usize::MAX));
     }
 }

@@ -276,7 +276,7 @@ impl<T> Inner<T> {
 
     /// Capacity 0: straight from the first sender, if it has its value already.
     fn take_from_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
-        let mut sender = self.sendq.pop_claim_if(SendSlot::has_value)?;
+        let mut sender = self.sendq.pop_claim_if(SendSlot::has_value, self.cap > 0)?;
         let value = sender.payload().take();
         sender.complete(How::Given, wakes);
         self.handed += 1;
@@ -294,7 +294,7 @@ impl<T> Inner<T> {
 
     #[cold]
     fn grant_first(&mut self, gate: &Gate, wakes: &mut Wakes) {
-        if let Some(mut sender) = self.sendq.pop_claim_if(SendSlot::is_reserve) {
+        if let Some(mut sender) = self.sendq.pop_claim_if(SendSlot::is_reserve, false) {
             *sender.payload() = SendSlot::default();
             sender.complete(How::Given, wakes);
             self.reserved += 1;
@@ -330,7 +330,7 @@ impl<T> Inner<T> {
             let mut slot = SendSlot::value(value);
             if self.recvq.is_empty() || !self.hand_over(&mut slot, wakes) {
                 match self.cap {
-                    0 => give_back(&mut self.returned, gate, self.handed, slot.take()),
+                    0 => give_back(&mut self.returned, gate, self.handed + 1, slot.take()),
                     _ => self.push(gate, slot.take()),
                 }
             }
@@ -353,7 +353,7 @@ impl<T> Inner<T> {
             // With a buffer a permit stands for room, of which there is none.
             let rendezvous = self.cap == 0;
             let wanted = |slot: &SendSlot<T>| rendezvous || slot.has_value();
-            let Some(mut sender) = self.sendq.pop_claim_if(wanted) else {
+            let Some(mut sender) = self.sendq.pop_claim_if(wanted, false) else {
                 break;
             };
             let mut slot = std::mem::take(sender.payload());
@@ -361,7 +361,7 @@ impl<T> Inner<T> {
                 self.reserved += 1;
             } else if !hand_over(&mut self.recvq, &mut self.handed, &mut slot, wakes) {
                 // The takers were selects that have just gone elsewhere.
-                give_back(&mut self.returned, gate, self.handed, slot.take());
+                give_back(&mut self.returned, gate, self.handed + 1, slot.take());
             }
             // Last: it runs at once, and its value must be there by then.
             sender.complete(How::Given, wakes);

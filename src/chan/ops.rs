@@ -67,12 +67,6 @@ macro_rules! channel_op_common {
         type Inner = Inner<T>;
 
         #[inline(always)]
-        fn comes_unasked(&self) -> bool {
-            // Not at a rendezvous: one of the two must be queued.
-            self.chan.cap > 0
-        }
-
-        #[inline(always)]
         fn object(&self) -> &Object<Inner<T>> {
             &self.chan.object
         }
@@ -104,6 +98,12 @@ impl<T> Op for SendOp<'_, T> {
     type Output = Result<(), SendError<T>>;
     const REASON: WaitReason = WaitReason::ChanSend;
     channel_op_common!(sendq, look_to_send, sync_sendq);
+
+    #[inline(always)]
+    fn comes_unasked(&self) -> bool {
+        // Not at a rendezvous: one of the two must be queued.
+        self.chan.cap > 0
+    }
 
     #[inline(always)]
     fn is_plain(&self, inner: &Inner<T>, payload: &SendSlot<T>) -> bool {
@@ -154,6 +154,12 @@ impl<T> Op for RecvOp<'_, T> {
     channel_op_common!(recvq, look_to_recv, sync_recvq);
 
     #[inline(always)]
+    fn comes_unasked(&self) -> bool {
+        // Not at a rendezvous: one of the two must be queued.
+        self.chan.cap > 0
+    }
+
+    #[inline(always)]
     fn is_plain(&self, inner: &Inner<T>, _: &RecvSlot<T>) -> bool {
         inner.can_pop(&self.chan.gate)
     }
@@ -196,6 +202,12 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     type Output = Result<Permit<'a, T>, SendError<()>>;
     const REASON: WaitReason = WaitReason::ChanSend;
     channel_op_common!(sendq, look_to_send, sync_sendq);
+
+    #[inline(always)]
+    fn comes_unasked(&self) -> bool {
+        // Not at a rendezvous: one of the two must be queued.
+        self.chan.cap > 0
+    }
 
     fn attempt(
         &self,

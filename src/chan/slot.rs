@@ -7,11 +7,10 @@
 //! 2. A value is copied once on each of its ways: into the slot, and out of it to where it is wanted. Hence no `Option`,
 //!    whose `take` makes a copy of the whole to look at its tag.
 //!
-//! The tags are no zeros, nor any byte twice: the compiler would take the store of one together with the uninitialised
+//! The tags are not one byte repeated, such as zero: the compiler would take the store of one together with the uninitialised
 //! bytes behind it and clear the lot, the size of a value, in each operation.
-
 //!
-//! A value lies first in its slot, the slot first in its sudog, that first in the operation, and `repr(C)` keeps it so: an
+//! A value lies first in its slot, the slot first in its sudog, that first in `Park`, and `repr(C)` keeps it so: an
 //! operation is moved into its task's future in pieces of sixteen bytes from its start, and a piece that straddles two
 //! that were stored a moment ago makes the processor wait for both (64 bytes through a channel: 22 ns instead of 46).
 

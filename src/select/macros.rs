@@ -115,7 +115,9 @@ macro_rules! select_blocking {
 ///
 /// * `&mut operation`: one that was made outside. If it loses it is as it was; a send still has its value.
 /// * `Option<operation>`: `None` is never ready, as Go's nil channel.
-/// * [`fut(future)`](crate::fut): any other future. It is dropped when it loses.
+/// * [`fut(future)`](crate::fut): any other future. It is dropped when it loses. What its poll does cannot be taken back, so
+///   no other arm may win during it: each time the task is woken, the select leaves the queues it stands in, looks at
+///   all arms again, and queues anew at the end.
 ///
 /// ```
 /// use gochan::{chan, fut, select};

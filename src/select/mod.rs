@@ -258,11 +258,20 @@ fn start_of<const N: usize, C: Cases>(
         return Poll::Ready(Won::Default);
     }
     let mut looks = [Look::default(); N];
-    let mut left = cases.candidates(&mut looks);
-    let mut quiet = true;
+    let mut left = match core.is_biased() {
+        // What one case does when it is looked at may make a later one ready, whose turn it then is.
+        true => first_bits(C::LEN),
+        false => cases.candidates(&mut looks),
+    };
+    let (mut tried, mut quiet) = (0, true);
     while left != 0 {
+        if core.has_limit() && left == 1 << (C::LEN - 1) {
+            // It wins only if no other does, and another may have become ready meanwhile.
+            left |= cases.candidates(&mut looks) & !tried;
+        }
         let index = core.pick(left, C::LEN);
         left &= !(1 << index);
+        tried |= 1 << index;
         match cases.as_mut().look(index, cx, &mut looks[index]) {
             Sight::Won => {
                 core.end();
@@ -280,6 +289,13 @@ fn start_of<const N: usize, C: Cases>(
         core.shuffle(table.order);
         core.go_on(table, cx)
     })
+}
+
+fn first_bits(count: usize) -> u64 {
+    match count {
+        0 => 0,
+        _ => u64::MAX >> (64 - count),
+    }
 }
 
 pin_project! {

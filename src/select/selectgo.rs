@@ -5,8 +5,8 @@
 //!
 //! The passes
 //! 1. *Look*, in a fresh uniform order, each case by itself: without its lock if that shows that it is not ready,
-//!    else under its lock. The first that can go on wins. Polled cases register their waker here. The futures first sort
-//!    out, in the written order, which cases are seen to be unready, and draw from the others: the same distribution
+//!    else under its lock. The first that can go on wins. Polled cases register their waker here. Futures that
+//!    are not biased first sort out which cases are seen to be unready, and draw from the others: the same distribution
 //!    for less guessing of the processor's.
 //! 2. With `default`: make sure that there was one instant at which no case was ready. That takes a
 //!    second look at each without its lock; only if something moved, all locks.
@@ -90,6 +90,15 @@ impl Core {
 
     pub(super) fn set_biased(&mut self) {
         self.order = Order::Written;
+    }
+
+    pub(super) fn is_biased(&self) -> bool {
+        self.order == Order::Written
+    }
+
+    /// Its last case is a limit of time.
+    pub(super) fn has_limit(&self) -> bool {
+        self.order == Order::LastStays
     }
 
     /// Makes one that is over, or was left, ready for another wait.

@@ -160,7 +160,7 @@ impl Default for Tracked {
 
 /// Looks before a thread sleeps: what they see the look before the sleep sees as well.
 pub(crate) const SPINS: u32 = 0;
-/// Yields before a thread sleeps.
+/// Yields before it sleeps.
 pub(crate) const YIELDS: u32 = 0;
 /// How often it looks before it is queued, after twice the pause each time.
 pub(crate) const LOOKS: u32 = 0;

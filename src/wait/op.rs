@@ -1,6 +1,6 @@
 //! Waiting, written once: what a primitive supplies (`Op`) and the one future that waits for it (`Park`).
 //!
-//! What it is not: a fast path. Those stay in the primitive, in front of `Park`. Nor a select: that is `select/`, which
+//! What it is not: a primitive: what an operation does, and which of its cases are plain, is the `Op`'s business. Nor a select: that is `select/`, which
 //! drives the same `Op`s through `Case`.
 //!
 //! ```text
@@ -153,7 +153,7 @@ impl<O: Op> Park<O> {
         );
         let this = std::mem::ManuallyDrop::new(self);
         // SAFETY: `this` is never dropped, so each field is read out once; a fresh operation is plain data
-        // (invariant 1). The waiter holds no waker yet and the other fields have no drop glue.
+        // (invariant 1). Waiter and time are not written yet, and the other fields have no drop glue.
         let (op, sudog) = unsafe { (std::ptr::read(&this.op), std::ptr::read(&this.sudog)) };
         (op, sudog.into_payload())
     }
@@ -186,7 +186,7 @@ impl<O: Op> Park<O> {
     }
 
     /// For a thread, in front of the wait: the operation, if it can be done now or, where that may come by itself, in
-    /// the next microsecond or two. A peer on another core that is at work has by then done not one but many, and both
+    /// the next few microseconds. A peer on another core that is at work has by then done not one but many, and both
     /// go on in batches, where the queue would hand over one by one.
     #[inline(always)]
     pub(crate) fn at_once(&mut self) -> Option<O::Output> {

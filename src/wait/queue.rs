@@ -7,7 +7,7 @@
 //! of the queue before that future's memory goes away.
 //!
 //! ```text
-//! Queue { head, tail } ->  Sudog { prev, next, linked, who, case, payload }  <->  Sudog ...  ->  null
+//! Queue { head, tail } ->  Sudog { payload, prev, next, linked, who, case }  <->  Sudog ...  ->  null
 //!                                                      |
 //!                                                      v  Waiter { word, slot { waker, note } }
 //! ```
@@ -184,18 +184,30 @@ impl<P> Queue<P> {
         self.len -= 1;
     }
 
-    /// As `pop_claim`, but only a place whose payload is wanted; the first live one that is not ends the search.
+    /// As `pop_claim`, but only a place whose payload is wanted; the first live one that is not ends the search, unless
+    /// it may go `past` such.
     #[inline(always)]
-    pub(crate) fn pop_claim_if(&mut self, wanted: impl Fn(&P) -> bool) -> Option<Claimed<'_, P>> {
-        while let Some(this) = self.head {
+    pub(crate) fn pop_claim_if(
+        &mut self,
+        wanted: impl Fn(&P) -> bool,
+        past: bool,
+    ) -> Option<Claimed<'_, P>> {
+        let mut at = self.head;
+        while let Some(this) = at {
             // SAFETY: linked, so alive and ours under the lock (invariants 1, 3, 4, 5).
-            let (who, shared) = with_links(this, |links| (links.who, links.shared));
+            let (who, shared) = with_links(this, |links| {
+                at = links.next;
+                (links.who, links.shared)
+            });
             // SAFETY: as above.
             let fits = with(this, |node| wanted(unsafe { &(*node).payload }));
             // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
             let who = unsafe { &*who };
             if !fits && (!shared || !who.word.is_taken()) {
-                return None;
+                match past {
+                    true => continue,
+                    false => return None,
+                }
             }
             self.remove(this);
             if fits && (!shared || who.word.claim()) {
