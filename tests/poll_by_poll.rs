@@ -318,7 +318,7 @@ mod permits {
         assert_ready_ok!(send.poll());
         assert_pending!(wish.poll());
         drop(permit);
-        assert_ready_ok!(wish.poll());
+        let _permit = assert_ready_ok!(wish.poll());
     }
 
     #[test]

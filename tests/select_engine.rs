@@ -261,25 +261,27 @@ fn a_send_is_taken_while_its_select_is_dropped() {
     assert_eq!(send.wait(), Ok(()));
 }
 
-/// A wish for a permit stands in the way of a send behind it; when its select is won elsewhere, send and receiver meet.
+/// A wish for a permit, which waits for room, keeps nobody from the value behind it; won elsewhere, it leaves nothing.
 #[test]
 fn a_wish_that_loses_lets_others_by() {
     let (tx, rx) = chan::<u8>(1);
     let (other, won) = chan::<u8>(0);
-    let _held = tx.try_reserve().unwrap();
+    let held = tx.try_reserve().unwrap();
     let mut wish = task::spawn(gochan::select((tx.reserve(), won.recv())));
     assert_pending!(wish.poll());
     let mut send = task::spawn(tx.send(1));
     assert_pending!(send.poll());
     let mut recv = task::spawn(rx.recv());
-    assert_pending!(recv.poll());
+    assert_ready_eq!(recv.poll(), Ok(1));
+    assert!(send.is_woken());
+    assert_ready_eq!(send.poll(), Ok(()));
     other.try_send(0).unwrap();
+    drop(held);
+    assert_eq!(tx.try_send(2), Ok(()), "the place is nobody's");
     let Poll::Ready(Sel2::B(Ok(0))) = wish.poll() else {
         panic!("the other arm was served");
     };
-    assert!(send.is_woken() && recv.is_woken());
-    assert_ready_eq!(send.poll(), Ok(()));
-    assert_ready_eq!(recv.poll(), Ok(1));
+    assert_eq!(rx.try_recv(), Ok(2));
 }
 
 /// A permit whose value goes straight to a receiver leaves its room to the next who waits.

@@ -86,7 +86,7 @@ impl Wait {
         self.turns += 1;
         match self.turns {
             1 => pause(32),
-            ..=Self::AWAY => pause(64),
+            2..=Self::AWAY => pause(64),
             // The holder has lost its CPU: after some turns give it a whole one, whatever the scheduling class.
             ..64 => crate::shim::yield_now(),
             _ => std::thread::sleep(std::time::Duration::from_micros(20)),
