@@ -26,7 +26,7 @@ mod weak;
 
 use std::panic::Location;
 
-use crate::hook::object::{self, Kind};
+use crate::hook::Kind;
 use crate::shim::{Arc, AtomicUsize, Ordering::*};
 use crate::wait::lock::Object;
 use crate::wait::op::Look;
@@ -139,7 +139,7 @@ fn make<T>(buf: Buf<T>, made: &'static Location<'static>) -> (Sender<T>, Receive
 impl<T> HChan<T> {
     fn new(buf: Buf<T>, made: &'static Location<'static>) -> Self {
         let cap = buf.capacity();
-        let object = Object::new(Inner::new(buf), object::ObjId::fresh(Kind::Chan), made);
+        let object = Object::new(Inner::new(buf), Kind::Chan, made);
         HChan {
             gate: Gate::new(),
             object,
@@ -212,18 +212,12 @@ impl<T> HChan<T> {
     }
 }
 
-impl<T> Drop for HChan<T> {
-    fn drop(&mut self) {
-        object::forget(self.object.id());
-    }
-}
-
 impl<T> std::fmt::Debug for HChan<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let id = self.object.id();
         let mut out = f.debug_struct("chan");
         out.field("id", &format_args!("{id}"));
-        if let Some(name) = object::name(id) {
+        if let Some(name) = self.object.tag().name() {
             out.field("name", &name);
         }
         out.field("len", &self.gate.len())
@@ -290,13 +284,13 @@ macro_rules! handle {
             /// Gives the channel a name, which dumps and reports show.
             #[must_use]
             pub fn named(self, name: &str) -> Self {
-                object::set_name(self.chan.object.id(), name);
+                self.chan.object.tag().set_name(name);
                 self
             }
 
             /// The channel's name.
             pub fn name(&self) -> Option<std::sync::Arc<str>> {
-                object::name(self.chan.object.id())
+                self.chan.object.tag().name()
             }
 
             /// The channel's number, as dumps and hooks show it.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock;
+use crate::hook::holder::{self, Holding};
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
 use crate::hook::{ArmNote, Kind, ObjId, WaitReason, object, registry};
 
@@ -129,6 +130,29 @@ pub struct Object {
     pub name: Option<Arc<str>>,
     /// Where it was made; of a task, where it was spawned.
     pub made: Option<Site>,
+    /// Who holds it, longest first: of locks and permits.
+    pub holders: Vec<Holder>,
+    /// How many of the dump's tasks and threads wait for it.
+    pub waiters: usize,
+    /// How it works at the moment, where that is not as always: `starving` of a mutex that hands over instead of
+    /// letting newcomers in.
+    pub mode: Option<&'static str>,
+}
+
+/// Somebody who holds something that others wait for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The task that acquired it, or the thread. [`ObjId::NONE`]: a thread that was about to end.
+    pub id: ObjId,
+    /// The name of that task or thread.
+    pub name: Option<Arc<str>>,
+    /// Whether that task or thread is gone, and has left what it held to somebody else or to nobody.
+    pub gone: bool,
+    /// Where it was acquired.
+    pub site: Option<Site>,
+    /// How long ago, in nanoseconds.
+    pub held_ns: u64,
 }
 
 /// Looks at every task of every runtime, and at every thread inside a blocking wait of this crate.
@@ -156,17 +180,73 @@ pub fn dump() -> Dump {
     let mut seen = Vec::new();
     registry::for_each(|record| seen.extend(record.snapshot()));
     let now = clock::ticks();
-    let births = seen.iter().filter_map(|s| Some((s.id, s.spawned?)));
-    let births: HashMap<ObjId, Site> = births.collect();
+    let known = Known::new(&seen, now);
     let mut tasks: Vec<_> = seen
         .iter()
-        .filter_map(|seen| TaskInfo::new(seen, &births, now))
+        .filter_map(|seen| TaskInfo::new(seen, &known))
         .collect();
     tasks.sort_by_key(TaskInfo::rank);
     Dump {
         taken,
         took: begin.elapsed(),
         tasks,
+    }
+}
+
+/// What the looks at all records say together.
+struct Known {
+    now: u64,
+    /// Tasks and threads that are there, and where tasks were spawned.
+    alive: HashMap<ObjId, Option<Site>>,
+    holdings: HashMap<ObjId, Vec<Holding>>,
+    waiters: HashMap<ObjId, usize>,
+}
+
+impl Known {
+    fn new(seen: &[Snapshot], now: u64) -> Known {
+        let mut holdings: HashMap<ObjId, Vec<Holding>> = HashMap::new();
+        for held in holder::all() {
+            holdings.entry(held.what).or_default().push(held);
+        }
+        let mut waiters = HashMap::new();
+        for wait in seen.iter().filter_map(|seen| seen.wait.as_ref()) {
+            let mut objects: Vec<_> = wait.arms.iter().flatten().map(|arm| arm.object).collect();
+            objects.push(wait.object);
+            objects.sort_unstable();
+            objects.dedup();
+            for object in objects {
+                *waiters.entry(object).or_default() += 1;
+            }
+        }
+        Known {
+            now,
+            alive: seen.iter().map(|seen| (seen.id, seen.spawned)).collect(),
+            holdings,
+            waiters,
+        }
+    }
+
+    fn age(&self, since: u64) -> u64 {
+        clock::ticks_to_ns(self.now.saturating_sub(since))
+    }
+
+    fn holders(&self, id: ObjId) -> Vec<Holder> {
+        let of = |held: &Holding| Holder {
+            id: held.who,
+            name: object::name(held.who),
+            gone: !held.who.is_none() && !self.alive.contains_key(&held.who),
+            site: held.site,
+            held_ns: self.age(held.since),
+        };
+        let mut holders: Vec<_> = self
+            .holdings
+            .get(&id)
+            .into_iter()
+            .flatten()
+            .map(of)
+            .collect();
+        holders.sort_by_key(|holder| std::cmp::Reverse(holder.held_ns));
+        holders
     }
 }
 
@@ -199,7 +279,7 @@ impl TaskInfo {
     }
 
     /// `None` for a thread that is not inside a wait.
-    fn new(seen: &Snapshot, births: &HashMap<ObjId, Site>, now: u64) -> Option<TaskInfo> {
+    fn new(seen: &Snapshot, known: &Known) -> Option<TaskInfo> {
         let state = match seen.state {
             State::Free | State::Idle => return None,
             State::Runnable => TaskState::Runnable,
@@ -211,10 +291,10 @@ impl TaskInfo {
             id: seen.id,
             name: object::name(seen.id),
             state,
-            wait: wait.map(|wait| Wait::new(wait, births, now)),
+            wait: wait.map(|wait| Wait::new(wait, known)),
             spawned: seen.spawned,
             parent: some(seen.parent),
-            age_ns: age(seen.spawned_at, now),
+            age_ns: known.age(seen.spawned_at),
             type_name: seen.type_name,
             runtime: seen.runtime,
             polls: seen.polls,
@@ -236,20 +316,20 @@ impl TaskInfo {
 }
 
 impl Wait {
-    fn new(seen: &WaitSnapshot, births: &HashMap<ObjId, Site>, now: u64) -> Wait {
+    fn new(seen: &WaitSnapshot, known: &Known) -> Wait {
         let arm = |arm: &ArmNote| Arm {
             reason: arm.reason,
-            object: Object::new(arm.object, arm.made, births),
+            object: Object::new(arm.object, arm.made, known),
             site: (arm.site != ArmNote::NIL.site).then_some(arm.site),
         };
         let whole = if seen.arm_count == 0 {
-            Object::new(seen.object, seen.made, births)
+            Object::new(seen.object, seen.made, known)
         } else {
             None
         };
         Wait {
             reason: seen.reason,
-            waited_ns: age(seen.since, now),
+            waited_ns: known.age(seen.since),
             object: whole,
             site: seen.site,
             arms: seen.arms.iter().flatten().map(arm).collect(),
@@ -259,19 +339,18 @@ impl Wait {
 }
 
 impl Object {
-    fn new(id: ObjId, made: Option<Site>, births: &HashMap<ObjId, Site>) -> Option<Object> {
+    fn new(id: ObjId, made: Option<Site>, known: &Known) -> Option<Object> {
         Some(Object {
             id: some(id)?,
             name: object::name(id),
-            made: made.or_else(|| births.get(&id).copied()),
+            made: made.or_else(|| known.alive.get(&id).copied().flatten()),
+            holders: known.holders(id),
+            waiters: known.waiters.get(&id).copied().unwrap_or(0),
+            mode: object::mode(id),
         })
     }
 }
 
 fn some(id: ObjId) -> Option<ObjId> {
     (!id.is_none()).then_some(id)
-}
-
-fn age(since: u64, now: u64) -> u64 {
-    clock::ticks_to_ns(now.saturating_sub(since))
 }

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Serialize, Serializer};
 
-use super::dump::{Arm, Dump, Object, TaskInfo, Wait};
+use super::dump::{Arm, Dump, Holder, Object, TaskInfo, Wait};
 use crate::hook::ObjId;
 
 const VERSION: u32 = 1;
@@ -28,7 +28,8 @@ impl Dump {
     ///         "reason": "chan receive", "class": "chan", "waited_ns": 5200000000,
     ///         "object": {
     ///           "id": "chan#7", "kind": "chan", "number": 7, "name": "jobs",
-    ///           "made": { "file": "src/main.rs", "line": 20, "column": 20 }
+    ///           "made": { "file": "src/main.rs", "line": 20, "column": 20 },
+    ///           "holders": [], "waiters": 1, "mode": null
     ///         },
     ///         "site": { "file": "src/main.rs", "line": 44, "column": 12 },
     ///         "arms": [], "arm_count": 0
@@ -45,6 +46,7 @@ impl Dump {
     /// * `state` is `running`, `runnable` or `waiting`; `wait` is there only for the last.
     /// * `kind` of a plain thread inside a blocking wait is `thread`; it has no `spawned`, `parent` and `type_name`.
     /// * An arm of a select is `{ "reason", "object", "site" }`; the first four are listed and all are counted.
+    /// * Who holds a lock or a permit is `{ "id", "kind", "number", "name", "gone", "site", "held_ns" }`.
     /// * Times ending in `_ns` are nanoseconds.
     /// * The order is that of [`Dump::tasks`]. New fields may be added to this version; other changes raise it.
     ///
@@ -125,6 +127,19 @@ struct ObjectJson<'a> {
     id: IdJson,
     name: Option<&'a str>,
     made: Option<PlaceJson>,
+    holders: Vec<HolderJson<'a>>,
+    waiters: usize,
+    mode: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct HolderJson<'a> {
+    #[serde(flatten)]
+    id: IdJson,
+    name: Option<&'a str>,
+    gone: bool,
+    site: Option<PlaceJson>,
+    held_ns: u64,
 }
 
 #[derive(Serialize)]
@@ -190,6 +205,21 @@ impl<'a> From<&'a Object> for ObjectJson<'a> {
             id: object.id.into(),
             name: object.name.as_deref(),
             made: object.made.map(PlaceJson::from),
+            holders: object.holders.iter().map(HolderJson::from).collect(),
+            waiters: object.waiters,
+            mode: object.mode,
+        }
+    }
+}
+
+impl<'a> From<&'a Holder> for HolderJson<'a> {
+    fn from(holder: &'a Holder) -> Self {
+        HolderJson {
+            id: holder.id.into(),
+            name: holder.name.as_deref(),
+            gone: holder.gone,
+            site: holder.site.map(PlaceJson::from),
+            held_ns: holder.held_ns,
         }
     }
 }

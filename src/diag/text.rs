@@ -1,8 +1,10 @@
 //! The dump as text, in the form of Go's goroutine dumps: a headline for each task, indented what is known of it.
 //!
 //! ```text
-//! task 18 "digest" [chan receive, 5.2s]:
-//!     on chan#7 "jobs", made at src/main.rs:20
+//! task 18 "digest" [sync.Mutex.Lock, 3.1s]:
+//!     on mutex#7 "jobs", made at src/main.rs:20
+//!     held by task 7 "writer" for 3.2s, acquired at src/main.rs:60
+//!     5 waiters, starving
 //!     waits at src/main.rs:44
 //!     spawned at src/main.rs:30 by task 1 "main", pipeline::digest::{{closure}}
 //!     last woken by task 4, 17 polls
@@ -15,11 +17,13 @@ use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
-use super::dump::{Arm, Dump, Object, TaskInfo, TaskState, Wait};
+use super::dump::{Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait};
 use crate::hook::{Kind, ObjId, WaitReason, object};
 
 /// More than this many alike are folded.
 const FOLD: usize = 8;
+/// Holders of one thing that are named.
+const HOLDERS: usize = 4;
 
 type Place = Option<(&'static str, u32, u32)>;
 /// What tasks that wait alike have in common.
@@ -111,6 +115,7 @@ fn word(task: &TaskInfo) -> &'static str {
 fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     if let Some(object) = &wait.object {
         writeln!(f, "\ton {object}")?;
+        held(object, "\t", f)?;
     }
     // A join knows of no place but the one where the task was spawned.
     let made = wait.object.as_ref().and_then(|object| object.made);
@@ -119,10 +124,47 @@ fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     }
     for arm in &wait.arms {
         writeln!(f, "\t\t{arm}")?;
+        if let Some(object) = &arm.object {
+            held(object, "\t\t\t", f)?;
+        }
     }
     match wait.arm_count.saturating_sub(wait.arms.len()) {
         0 => Ok(()),
         more => writeln!(f, "\t\tand {more} more"),
+    }
+}
+
+/// Who holds what is waited for, and how many wait.
+fn held(object: &Object, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    for holder in object.holders.iter().take(HOLDERS) {
+        writeln!(f, "{indent}held by {holder}")?;
+    }
+    if let Some(more @ 1..) = object.holders.len().checked_sub(HOLDERS) {
+        writeln!(f, "{indent}and by {more} more")?;
+    }
+    if object.holders.is_empty() && object.mode.is_none() {
+        return Ok(());
+    }
+    write!(f, "{indent}{}", Count(object.waiters, "waiter"))?;
+    match object.mode {
+        Some(mode) => writeln!(f, ", {mode}"),
+        None => writeln!(f),
+    }
+}
+
+/// As after "held by".
+impl Display for Holder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.id.is_none() {
+            true => write!(f, "a thread")?,
+            false => write!(f, "{}", Who(self.id, self.name.as_deref()))?,
+        }
+        let gone = if self.gone { ", which is gone," } else { "" };
+        write!(f, "{gone} for {}", Time(self.held_ns))?;
+        match self.site {
+            Some(site) => write!(f, ", acquired at {}", At(site)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -203,7 +245,10 @@ fn common_objects<'a>(
         return arms.iter().try_for_each(|arm| common_arm(arm, f));
     };
     match (ids.len(), object.made) {
-        (1, _) => writeln!(f, "\ton {object}"),
+        (1, _) => {
+            writeln!(f, "\ton {object}")?;
+            held(object, "\t", f)
+        }
         (n, Some(made)) => writeln!(f, "\ton {n} {}s made at {}", object.id.kind(), At(made)),
         (n, None) => writeln!(f, "\ton {n} {}s", object.id.kind()),
     }

@@ -234,6 +234,12 @@ pub(crate) fn record() -> Option<&'static Record> {
     SLOT.with(|slot| slot.current.get().record)
 }
 
+/// As [`record`]; outside of tasks and waits, that of this thread.
+#[allow(dead_code)] // until the first lock
+pub(crate) fn record_or_thread() -> Option<&'static Record> {
+    record().or_else(thread_record)
+}
+
 /// Whether the running poll has recorded a wait already. For combinators that only want to record theirs if what they
 /// hold said nothing.
 #[inline]

@@ -5,7 +5,8 @@
 //! 1. A number is given once in a process and never again, so an old tag can never mean a newer object.
 //! 2. Numbers are handed to threads in blocks of [`BLOCK`], as Go hands goroutine numbers to its Ps: a new tag costs
 //!    one locked instruction in 16. They therefore do not tell in which order two threads made their objects.
-//! 3. A name is in the map from [`set_name`] until [`forget`]; whoever sets it forgets it.
+//! 3. A name is in the map from [`set_name`] until [`forget`]; whoever sets it forgets it. A [`Tag`] does so itself.
+//! 4. A [`Tag`] has its number from the first time somebody asks for it, and keeps it.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -18,6 +19,11 @@ use ::parking_lot::Mutex;
 
 const BLOCK: u64 = 16;
 const KIND_SHIFT: u32 = 56;
+/// Of a [`Tag`]: there is a name to forget.
+const NAMED: u64 = 1 << 55;
+/// Of a [`Tag`]: there is a mode to forget.
+const MODED: u64 = 1 << 54;
+const NUMBER: u64 = MODED - 1;
 const SHARDS: usize = 16;
 
 macro_rules! kinds {
@@ -147,6 +153,83 @@ impl fmt::Debug for ObjId {
     }
 }
 
+// === an object's own tag ===
+
+/// The tag of an object, inside of it: drawn when somebody first asks for it, so that it can be made in a constant and
+/// an object that nobody ever waits for costs nothing. Takes the object's name back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Tag(AtomicU64);
+
+impl Tag {
+    pub(crate) const fn new(kind: Kind) -> Tag {
+        Tag(AtomicU64::new((kind as u64) << KIND_SHIFT))
+    }
+
+    #[inline(always)]
+    pub(crate) fn id(&self) -> ObjId {
+        // ORDERING: Relaxed: the number is all there is to it.
+        let word = self.0.load(Relaxed);
+        match word & NUMBER {
+            0 => self.draw(word),
+            _ => ObjId(word & !(NAMED | MODED)),
+        }
+    }
+
+    /// Of several threads that draw one wins; the numbers of the others are nobody's.
+    #[cold]
+    fn draw(&self, word: u64) -> ObjId {
+        let number = next_number(ObjId(word).kind());
+        let drawn = self
+            .0
+            .compare_exchange(word, word | number, Relaxed, Relaxed);
+        ObjId(drawn.map_or_else(|other| other, |_| word | number) & !(NAMED | MODED))
+    }
+
+    pub(crate) fn set_name(&self, name: &str) {
+        set_name(self.id(), name);
+        self.0.fetch_or(NAMED, Relaxed);
+    }
+
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        name(self.id())
+    }
+
+    /// Says how the object works at the moment, where that is not as always: for dumps.
+    #[allow(dead_code)] // until the first lock
+    #[cold]
+    pub(crate) fn set_mode(&self, mode: Option<&'static str>) {
+        let id = self.id();
+        match mode {
+            Some(mode) => drop(MODES.lock().insert(id.0, mode)),
+            None => drop(MODES.lock().remove(&id.0)),
+        }
+        self.0.fetch_or(MODED, Relaxed);
+    }
+
+    #[cold]
+    fn forget(&self) {
+        forget(self.id());
+        MODES.lock().remove(&self.id().0);
+    }
+}
+
+impl Drop for Tag {
+    #[inline]
+    fn drop(&mut self) {
+        if *self.0.get_mut() & (NAMED | MODED) != 0 {
+            self.forget();
+        }
+    }
+}
+
+/// Objects that do not work as always.
+static MODES: Mutex<BTreeMap<u64, &'static str>> = Mutex::new(BTreeMap::new());
+
+/// The mode that the object's [`Tag`] was last given.
+pub(crate) fn mode(id: ObjId) -> Option<&'static str> {
+    MODES.lock().get(&id.0).copied()
+}
+
 // === numbers ===
 
 const KINDS: usize = Kind::ALL.len();
@@ -241,6 +324,37 @@ mod tests {
             all.extend(thread.join().unwrap());
         }
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn a_tag_in_an_object_is_drawn_once() {
+        static TAG: Tag = Tag::new(Kind::Mutex);
+        let others: Vec<_> = (0..4).map(|_| std::thread::spawn(|| TAG.id())).collect();
+        let id = TAG.id();
+        assert_eq!(id.kind(), Kind::Mutex);
+        for other in others {
+            assert_eq!(other.join().unwrap(), id);
+        }
+    }
+
+    #[test]
+    fn a_tag_in_an_object_takes_name_and_mode_along() {
+        let tag = Tag::new(Kind::Mutex);
+        tag.set_name("cache");
+        tag.set_mode(Some("starving"));
+        let id = tag.id();
+        assert_eq!(
+            id.number(),
+            id.0 & NUMBER,
+            "the flags are no part of the tag"
+        );
+        assert_eq!(tag.name().as_deref(), Some("cache"));
+        assert_eq!(mode(id), Some("starving"));
+        tag.set_mode(None);
+        assert_eq!(mode(id), None);
+        tag.set_mode(Some("starving"));
+        drop(tag);
+        assert_eq!((name(id), mode(id)), (None, None));
     }
 
     #[test]

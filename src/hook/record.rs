@@ -485,22 +485,22 @@ impl State {
 
 /// An `Option<&'static T>` that can be stored and read at the same time.
 #[derive(Debug)]
-struct StaticRef<T: 'static>(AtomicPtr<T>);
+pub(super) struct StaticRef<T: 'static>(AtomicPtr<T>);
 
 impl<T> StaticRef<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         StaticRef(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     #[inline]
-    fn store(&self, value: Option<&'static T>) {
+    pub(super) fn store(&self, value: Option<&'static T>) {
         let pointer = value.map_or(std::ptr::null(), |v| v as *const T);
         // ORDERING: Relaxed: what lies behind a `&'static` was complete before anybody could name it.
         self.0.store(pointer.cast_mut(), Relaxed);
     }
 
     #[inline]
-    fn load(&self) -> Option<&'static T> {
+    pub(super) fn load(&self) -> Option<&'static T> {
         // SAFETY: the only pointers ever stored are null and those of `&'static T` in `store`; nobody writes through
         // them.
         unsafe { self.0.load(Relaxed).as_ref() }

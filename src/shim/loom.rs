@@ -133,6 +133,14 @@ impl Condvar {
     }
 }
 
+/// A constructor. Not constant: loom's atomics enter themselves in the model that runs.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $vis fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
 /// Few places, so that a model sees the ring full, wrapped and stolen from.
 pub(crate) const RING: usize = 4;
 

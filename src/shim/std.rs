@@ -39,6 +39,14 @@ impl<T: ?Sized> UnsafeCell<T> {
     }
 }
 
+/// A constructor: constant on the real machine, where atomics are; loom's twin is not.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        $(#[$meta])* $vis const fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
 /// Places in a worker's ring: as in Go.
 pub(crate) const RING: usize = 256;
 

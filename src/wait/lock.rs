@@ -18,16 +18,19 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::panic::Location;
 
-use crate::hook::ObjId;
-use crate::shim::{AtomicBool, Ordering::*, UnsafeCell, set};
+use crate::hook::object::Tag;
+use crate::hook::{Kind, ObjId};
+use crate::shim::{AtomicBool, Ordering::*, UnsafeCell, const_fn, set};
 
 /// A test-and-set lock of one byte.
 #[derive(Debug)]
 pub(crate) struct ByteLock(AtomicBool);
 
 impl ByteLock {
-    pub(crate) fn new() -> Self {
-        ByteLock(AtomicBool::new(false))
+    const_fn! {
+        pub(crate) fn new() -> Self {
+            ByteLock(AtomicBool::new(false))
+        }
     }
 
     #[inline(always)]
@@ -117,28 +120,36 @@ impl Wait {
 pub struct Object<I> {
     lock: ByteLock,
     inner: UnsafeCell<I>,
-    id: ObjId,
+    tag: Tag,
     made: &'static Location<'static>,
 }
 
 // SAFETY: `inner` is reached only under `lock` (invariant 1), which hands it from thread to thread as a whole; values
-// of `T` inside cross threads that way, hence `I: Send`. `id` and `made` never change.
+// of `T` inside cross threads that way, hence `I: Send`. `made` never changes, and a tag is one atomic word.
 unsafe impl<I: Send> Sync for Object<I> {}
 // SAFETY: moving the object moves `inner` with it.
 unsafe impl<I: Send> Send for Object<I> {}
 
 impl<I> Object<I> {
-    pub(crate) fn new(inner: I, id: ObjId, made: &'static Location<'static>) -> Self {
-        Object {
-            lock: ByteLock::new(),
-            inner: UnsafeCell::new(inner),
-            id,
-            made,
+    const_fn! {
+        pub(crate) fn new(inner: I, kind: Kind, made: &'static Location<'static>) -> Self {
+            Object {
+                lock: ByteLock::new(),
+                inner: UnsafeCell::new(inner),
+                tag: Tag::new(kind),
+                made,
+            }
         }
     }
 
+    #[inline(always)]
     pub(crate) fn id(&self) -> ObjId {
-        self.id
+        self.tag.id()
+    }
+
+    /// The tag itself, for its name and its mode.
+    pub(crate) fn tag(&self) -> &Tag {
+        &self.tag
     }
 
     pub(crate) fn made(&self) -> &'static Location<'static> {

@@ -101,7 +101,7 @@ pub struct Queue<P> {
 unsafe impl<P: Send> Send for Queue<P> {}
 
 impl<P> Queue<P> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Queue {
             head: None,
             tail: None,

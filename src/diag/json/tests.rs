@@ -14,6 +14,15 @@ fn every_field_has_its_place() {
         id: ObjId::from_raw((Kind::Chan as u64) << 56 | 7),
         name: Some("the \"jobs\"".into()),
         made: Some(site),
+        holders: vec![Holder {
+            id: ObjId::from_raw(4),
+            name: Some("writer".into()),
+            gone: true,
+            site: Some(site),
+            held_ns: 6,
+        }],
+        waiters: 2,
+        mode: Some("starving"),
     };
     let wait = Wait {
         reason: WaitReason::Select,
@@ -49,6 +58,10 @@ fn every_field_has_its_place() {
     let told: Value = serde_json::from_str(&dump.to_json()).unwrap();
     let object = json!({
         "id": "chan#7", "kind": "chan", "number": 7, "name": "the \"jobs\"", "made": place,
+        "holders": [{
+            "id": "task#4", "kind": "task", "number": 4, "name": "writer", "gone": true, "site": place, "held_ns": 6,
+        }],
+        "waiters": 2, "mode": "starving",
     });
     let wait = json!({
         "reason": "select", "class": "chan", "waited_ns": 5, "object": null, "site": place,

@@ -65,6 +65,9 @@ fn object(kind: Kind, number: u64, name: Option<&str>) -> Object {
         id: id(kind, number),
         name: name.map(Into::into),
         made: Some(here()),
+        holders: Vec::new(),
+        waiters: 1,
+        mode: None,
     }
 }
 
@@ -114,6 +117,49 @@ task 18 \"digest\" [chan receive, 5.2s]:
 \tlast woken by task 4, 17 polls
 ";
     assert_eq!(plain(task), expected);
+}
+
+#[test]
+fn a_lock_says_who_holds_it() {
+    let holder = |number, name: Option<&str>, gone| Holder {
+        id: id(Kind::Task, number),
+        name: name.map(Into::into),
+        gone,
+        site: Some(here()),
+        held_ns: 3_210_000_000,
+    };
+    let lock = Object {
+        holders: vec![holder(7, Some("writer"), false), holder(8, None, true)],
+        waiters: 5,
+        mode: Some("starving"),
+        ..object(Kind::Mutex, 3, Some("cache"))
+    };
+    let wait = |reason, lock: &Object| waiting(reason, 3_100_000_000, Some(lock.clone()));
+    let task = |wait| TaskInfo {
+        state: TaskState::Waiting,
+        wait: Some(wait),
+        ..task(2)
+    };
+    let expected = "\
+task 2 [sync.Mutex.Lock, 3.1s]:
+\ton mutex#3 \"cache\", made at PLACE
+\theld by task 7 \"writer\" for 3.2s, acquired at PLACE
+\theld by task 8, which is gone, for 3.2s, acquired at PLACE
+\t5 waiters, starving
+\twaits at PLACE
+\tspawned at PLACE, 1m01s ago
+\t1 poll
+";
+    assert_eq!(plain(task(wait(WaitReason::MutexLock, &lock))), expected);
+
+    let readers = Object {
+        holders: (0..6).map(|n| holder(n, None, false)).collect(),
+        mode: None,
+        ..lock
+    };
+    let text = plain(task(wait(WaitReason::RwMutexWrite, &readers)));
+    assert_eq!(text.matches("held by").count(), HOLDERS);
+    assert!(text.contains("\tand by 2 more\n\t5 waiters\n"));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::queue::Queue;
 use super::reason::WaitReason;
 use super::waiter::How;
 use super::wakes::Wakes;
-use crate::hook::ObjId;
+use crate::hook::Kind;
 use crate::shim::{Arc, model_with};
 
 // === tools for all models ===
@@ -103,7 +103,7 @@ fn toy() -> Toy {
         values: VecDeque::new(),
         takers: Queue::new(),
     };
-    Arc::new(Object::new(spot, ObjId::NONE, Location::caller()))
+    Arc::new(Object::new(spot, Kind::Chan, Location::caller()))
 }
 
 fn give(toy: &Toy, value: u32) {

@@ -1,0 +1,258 @@
+//! Who holds what: whoever acquires a lock, a permit or a turn notes it in a slot, so that a dump can say of everything
+//! that is waited for who holds it, since when, and where it was acquired.
+//!
+//! What it is not: part of a lock. A lock may move or go away; slots never do, so a dump reads them at any time.
+//!
+//! ```text
+//! a thread's free slots (no lock)  <-- BATCH at a time -->  COMMON, which also knows all there are
+//!
+//! id of a slot     meaning                                     who writes it
+//! 0                free                                        whoever takes it
+//! WANTED | id      `who` waits for it                          whoever hands it over, or the owner when it gives up
+//! id               `who` holds it                              whoever releases it, on any thread
+//! ```
+//!
+//! 1. A slot is in exactly one place: a thread's list, the common list, or one [`Hold`]. It is taken from the list of the
+//!    thread that acquires and goes to that of the thread that releases.
+//! 2. `who` and `site` are written before `id` and constant until it is 0 again; `since` once more by
+//!    [`Hold::granted`], before the `id` that says so.
+//! 3. A hold that is never released (a leaked guard) keeps its slot for ever, and a dump shows it for as long.
+//!
+//! ORDERING pairs, writer to reader: the fields, then `id` stored Release / `id` loaded Acquire, then the fields, fence
+//! Acquire, `id` again: the same both times. A reader that saw a field of the next hold sees that `id` is not the old
+//! one, for the fence Release before them stands behind the 0. Only two holds of the same object can be mistaken for one.
+
+use std::cell::Cell;
+use std::panic::Location;
+// Notes decide nothing in a model, so they are the real machine's under loom as well.
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use ::parking_lot::Mutex;
+
+use super::current;
+use super::object::ObjId;
+use super::record::StaticRef;
+use crate::clock;
+
+use Ordering::{Acquire, Relaxed, Release};
+
+type Site = &'static Location<'static>;
+
+/// Slots that change hands between a thread and the common list at once.
+const BATCH: usize = 16;
+/// Not held yet.
+const WANTED: u64 = 1 << 55;
+
+/// One thing that somebody holds. A cache line of its own: threads that hold things would disturb each other.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Slot {
+    id: AtomicU64,
+    who: AtomicU64,
+    site: StaticRef<Location<'static>>,
+    since: AtomicU64,
+    /// The next free one, while it is in a list.
+    next: StaticRef<Slot>,
+}
+
+/// What a slot said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) what: ObjId,
+    /// [`ObjId::NONE`]: not known.
+    pub(crate) who: ObjId,
+    /// Where it was acquired.
+    pub(crate) site: Option<Site>,
+    /// When, in ticks.
+    pub(crate) since: u64,
+}
+
+/// The note that something is held, or wanted. Lies in the guard; who drops it without [`released`](Self::released) has
+/// leaked it.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a hold that is not released is shown for ever"]
+pub(crate) struct Hold(&'static Slot);
+
+impl Hold {
+    /// Whoever runs here has acquired `id` at `site`.
+    #[inline(always)]
+    pub(crate) fn acquired(id: ObjId, site: Site) -> Hold {
+        Hold::enter(id.raw(), site)
+    }
+
+    /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).
+    pub(crate) fn wanted(id: ObjId, site: Site) -> Hold {
+        Hold::enter(WANTED | id.raw(), site)
+    }
+
+    /// What was wanted is held from now on: for whoever hands it over, and for an owner that has taken it itself.
+    pub(crate) fn granted(&self) {
+        self.0.since.store(clock::ticks(), Relaxed);
+        // ORDERING: Relaxed: the owner wants it until then, and one hands it over, under the lock of the object.
+        let id = self.0.id.load(Relaxed);
+        // ORDERING: Release: who sees that it is held sees the fields.
+        self.0.id.store(id & !WANTED, Release);
+    }
+
+    /// When it was acquired, in ticks; of one that is only wanted, when it began to be.
+    pub(crate) fn since(&self) -> u64 {
+        self.0.since.load(Relaxed)
+    }
+
+    /// It is held, or wanted, no more. Any thread may say so.
+    #[inline(always)]
+    pub(crate) fn released(self) {
+        // ORDERING: Release: in the list of this thread, and gone from every dump before the next one takes it.
+        self.0.id.store(0, Release);
+        MINE.with(|mine| mine.put(self.0));
+    }
+
+    #[inline(always)]
+    fn enter(id: u64, site: Site) -> Hold {
+        let slot = MINE.with(Mine::take);
+        // ORDERING: who reads a field below already sees that `id` is not the one it read before.
+        fence(Release);
+        let (who, since) = match current::record() {
+            Some(record) => (record.id(), clock::recent()),
+            None => thread(),
+        };
+        slot.who.store(who.raw(), Relaxed);
+        slot.site.store(Some(site));
+        slot.since.store(since, Relaxed);
+        // ORDERING: who sees the new `id` sees everything above.
+        slot.id.store(id, Release);
+        Hold(slot)
+    }
+}
+
+/// Outside of tasks and waits: this thread, which does not look at the clock now and then, as a worker does.
+#[inline(never)]
+fn thread() -> (ObjId, u64) {
+    let record = current::record_or_thread();
+    let who = record.map_or(ObjId::NONE, |record| record.id());
+    (who, clock::ticks())
+}
+
+impl Slot {
+    fn new() -> Slot {
+        Slot {
+            id: AtomicU64::new(0),
+            who: AtomicU64::new(0),
+            site: StaticRef::new(),
+            since: AtomicU64::new(0),
+            next: StaticRef::new(),
+        }
+    }
+
+    /// What is held here, if something is.
+    fn read(&self) -> Option<Holding> {
+        // ORDERING: pairs with `enter` and `granted`, as said at the top.
+        let id = self.id.load(Acquire);
+        let seen = Holding {
+            what: ObjId::from_raw(id),
+            who: ObjId::from_raw(self.who.load(Relaxed)),
+            site: self.site.load(),
+            since: self.since.load(Relaxed),
+        };
+        fence(Acquire);
+        let held = id != 0 && id & WANTED == 0 && self.id.load(Relaxed) == id;
+        held.then_some(seen)
+    }
+}
+
+// === free slots ===
+
+/// A thread's own free slots.
+struct Mine {
+    first: Cell<Option<&'static Slot>>,
+    count: Cell<usize>,
+}
+
+thread_local! {
+    /// Without a destructor, so that it is one load away and works until the thread's last instruction.
+    static MINE: Mine = const { Mine { first: Cell::new(None), count: Cell::new(0) } };
+    /// Gives the thread's slots back at its end.
+    static LEAVING: Leaving = const { Leaving };
+}
+
+struct Leaving;
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        MINE.with(|mine| mine.give_back(usize::MAX));
+    }
+}
+
+#[derive(Default)]
+struct Common {
+    all: Vec<&'static Slot>,
+    free: Vec<&'static Slot>,
+}
+
+static COMMON: Mutex<Common> = Mutex::new(Common {
+    all: Vec::new(),
+    free: Vec::new(),
+});
+
+impl Mine {
+    #[inline(always)]
+    fn take(&self) -> &'static Slot {
+        match self.first.get() {
+            Some(slot) => {
+                self.first.set(slot.next.load());
+                self.count.set(self.count.get() - 1);
+                slot
+            }
+            None => self.refill(),
+        }
+    }
+
+    #[inline(always)]
+    fn put(&self, slot: &'static Slot) {
+        slot.next.store(self.first.replace(Some(slot)));
+        self.count.set(self.count.get() + 1);
+        if self.count.get() >= 2 * BATCH {
+            self.give_back(BATCH);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&self) -> &'static Slot {
+        // Fails while the thread's values are being dropped; what it holds by then is not given back.
+        let _ = LEAVING.try_with(|_| ());
+        let mut common = COMMON.lock();
+        let slot = common.take();
+        (1..BATCH).for_each(|_| self.put(common.take()));
+        slot
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_back(&self, count: usize) {
+        let mut common = COMMON.lock();
+        for _ in 0..count.min(self.count.get()) {
+            common.free.push(self.take());
+        }
+    }
+}
+
+impl Common {
+    fn take(&mut self) -> &'static Slot {
+        self.free.pop().unwrap_or_else(|| {
+            let slot: &'static Slot = Box::leak(Box::new(Slot::new()));
+            self.all.push(slot);
+            slot
+        })
+    }
+}
+
+/// Everything that is held by somebody.
+pub(crate) fn all() -> Vec<Holding> {
+    // Copied, so that the lock is held for a moment.
+    let slots = COMMON.lock().all.clone();
+    slots.into_iter().filter_map(Slot::read).collect()
+}
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;
