@@ -71,6 +71,65 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
+/// Why a [`Context`](crate::Context) has ended.
+///
+/// ```
+/// use gochan::ContextError;
+///
+/// assert_eq!(ContextError::Canceled.to_string(), "context canceled");
+/// assert_eq!(ContextError::DeadlineExceeded.to_string(), "context deadline exceeded");
+/// ```
+#[cfg(feature = "rt")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ContextError {
+    /// It was cancelled, or one above it was.
+    Canceled,
+    /// Its deadline has passed, or that of one above it.
+    DeadlineExceeded,
+}
+
+/// Why a [`Context`](crate::Context) was cancelled: any error, shared.
+#[cfg(feature = "rt")]
+pub type Cause = std::sync::Arc<dyn Error + Send + Sync>;
+
+#[cfg(feature = "rt")]
+impl ContextError {
+    /// Whether this is `Canceled`.
+    pub fn is_canceled(&self) -> bool {
+        *self == ContextError::Canceled
+    }
+
+    /// Whether this is `DeadlineExceeded`.
+    pub fn is_deadline_exceeded(&self) -> bool {
+        *self == ContextError::DeadlineExceeded
+    }
+}
+
+#[cfg(feature = "rt")]
+impl fmt::Display for ContextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ContextError::Canceled => "context canceled",
+            ContextError::DeadlineExceeded => "context deadline exceeded",
+        })
+    }
+}
+
+#[cfg(feature = "rt")]
+impl Error for ContextError {}
+
+#[cfg(feature = "rt")]
+impl From<ContextError> for std::io::Error {
+    fn from(error: ContextError) -> Self {
+        let kind = match error {
+            // Not `Interrupted`: callers try those again.
+            ContextError::Canceled => std::io::ErrorKind::Other,
+            ContextError::DeadlineExceeded => std::io::ErrorKind::TimedOut,
+        };
+        std::io::Error::new(kind, error)
+    }
+}
+
 const CLOSED_SEND: &str = "sending on a closed channel";
 const CLOSED_RECV: &str = "receiving on a closed and empty channel";
 

@@ -32,6 +32,7 @@
 //! | channels | [`chan()`], [`unbounded`], [`never()`], [`Sender`], [`Receiver`] |
 //! | the first of several operations | [`select!`], [`select_blocking!`], [`select()`], [`SelectList`] |
 //! | tasks | `go`, `run`, `block_on`, `JoinHandle`, `Runtime`, `task` |
+//! | who may call a job off, and until when it may go on | [`Context`], [`context`] |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
 //! | who waits for what | [`diag::dump`] |
 //! | every wait and wake, as it happens | [`hook`] |
@@ -51,6 +52,8 @@
 
 pub mod chan;
 mod clock;
+#[cfg(feature = "rt")]
+pub mod context;
 pub mod diag;
 mod error;
 pub mod hook;
@@ -75,9 +78,9 @@ pub mod __private {
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
 #[cfg(feature = "rt")]
-pub use error::BuildError;
+pub use context::{CancelCauseHandle, CancelHandle, Context};
 #[cfg(feature = "rt")]
-pub use error::Elapsed;
+pub use error::{BuildError, Cause, ContextError, Elapsed};
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };

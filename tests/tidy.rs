@@ -98,6 +98,10 @@ const UNSAFE: &[(&str, &str)] = &[
         "implements the unsafe trait of cases for operations that are only polled",
     ),
     (
+        "src/context/tree.rs",
+        "follows the links of the tree, under the lock of the node above, and counts references",
+    ),
+    (
         "src/task/joint.rs",
         "reads the output and the join slot of the cell when the state says they are its own",
     ),
@@ -240,7 +244,8 @@ fn stubs(file: &str, text: &str) -> Vec<String> {
             concat!("X", "XX"),
         ]
         .iter()
-        .any(|sign| raw.contains(sign))
+        // Go's context of that name is none.
+        .any(|sign| raw.replace(concat!("context.TO", "DO"), "").contains(sign))
         {
             out.push(format!("{file}:{}: a note of work not done", n + 1));
         }

@@ -48,6 +48,7 @@ impl Shared {
     pub(super) fn new(workers: usize, name: String) -> (Arc<Shared>, Vec<Box<Core>>) {
         let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
         parker::set_before_sleep(blocking::hand_off);
+        crate::context::set_spawner(super::spawn::call);
         let idle = Arc::new(Idle::new(workers));
         let driver = Driver::new();
         let keeper = Arc::clone(&idle);

@@ -108,6 +108,11 @@ where
     })
 }
 
+/// Has `func` called in a task of its own, as if `go` stood at `site`.
+pub(super) fn call(func: crate::context::Func, site: &'static Location<'static>) {
+    drop(here(async move { func() }, Spawn::new(site)));
+}
+
 /// Spawns in `shared` from a thread that is not its worker, or is treated as if it were not.
 pub(super) fn remote<F>(shared: &Arc<Shared>, future: F, spawn: Spawn<'_>) -> JoinHandle<F::Output>
 where

@@ -71,8 +71,8 @@ pub use ticker::Ticker;
 pub use timeout::{Timeout, timeout, timeout_at};
 pub use timer::Timer;
 
-pub(crate) use current::{enter, set_default_provider};
-pub(crate) use driver::Driver;
+pub(crate) use current::{enter, now, register, set_default_provider};
+pub(crate) use driver::{Action, Driver, Entry, Fire};
 
 /// Plays bytes on the heap of timers and on an ordered map beside it. For the fuzzer.
 #[cfg(fuzzing)]

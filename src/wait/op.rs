@@ -67,6 +67,12 @@ pub trait Op: Clone {
         false
     }
 
+    /// Whether it waits beside another operation of the same poll. If that one has recorded its wait, it says more.
+    #[inline(always)]
+    fn is_beside(&self) -> bool {
+        false
+    }
+
     /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock.
     fn changed(&self, inner: &mut Self::Inner);
 
@@ -329,8 +335,15 @@ impl<O: Op> Park<O> {
         self.stage = Stage::Parked;
         self.since.write(note.since);
         wakes.fire();
-        current::park(note);
+        self.record(note);
         Poll::Pending
+    }
+
+    #[inline(always)]
+    fn record(&self, note: &Note) {
+        if !self.op.is_beside() || !current::is_parked() {
+            current::park(note);
+        }
     }
 
     #[inline(always)]
@@ -396,8 +409,19 @@ impl<O: Op> Park<O> {
         let old = unsafe { self.waiter().set_slot(Some(waker), Slot::note_of(|| note)) };
         drop(inner);
         drop(old);
-        current::park(&note);
+        self.record(&note);
         Poll::Pending
+    }
+
+    /// Polled again with the waker that the queue has: whether it just goes on waiting. Takes no lock.
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn goes_on(&self) -> bool {
+        let waits = self.stage == Stage::Parked && !self.waiter().is_done();
+        if waits {
+            // SAFETY: written by `parked`, as the waiter.
+            self.record(&note(&self.op, unsafe { self.since.assume_init() }));
+        }
+        waits
     }
 
     /// Ends the wait from the owner's side. `Some`: a peer had already decided it.

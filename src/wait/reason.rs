@@ -90,6 +90,8 @@ reasons! {
     ChanClosed = "chan close", Chan;
     /// A value that somebody else is initialising.
     Once = "once", Sync;
+    /// The end of a context.
+    ContextDone = "context done", Chan;
 }
 
 /// What kind of thing a [`WaitReason`] waits for.
