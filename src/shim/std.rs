@@ -76,10 +76,10 @@ pub(crate) fn model(body: impl Fn() + Send + Sync + 'static) {
     }
 }
 
-/// Looks of a thread before it yields.
-pub(crate) const SPINS: u32 = 60;
+/// Looks of a thread before it yields for the first time. Twice as many before the next time, and so on.
+pub(crate) const SPINS: u32 = 20;
 /// Yields before it sleeps.
-pub(crate) const YIELDS: u32 = 6;
+pub(crate) const YIELDS: u32 = 5;
 /// How often it looks before it is queued: after one microsecond, and twice the pause each time.
 pub(crate) const LOOKS: u32 = 3;
 
