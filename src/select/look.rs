@@ -87,6 +87,12 @@ pub(super) fn candidate<C: RawCase + ?Sized>(case: &C, seen: &mut Look) -> u64 {
     }
 }
 
+/// One of `len` cases, each with the same chance.
+#[inline(always)]
+pub(super) fn any(len: usize) -> usize {
+    rng::below(len as u32) as usize
+}
+
 /// One of the candidates, a bit each of `len`: a uniform choice of those that `how` leaves to chance.
 #[inline(always)]
 pub(super) fn pick(left: u64, len: usize, how: Order) -> usize {

@@ -258,6 +258,15 @@ fn start_of<const N: usize, C: Cases>(
         return Poll::Ready(Won::Default);
     }
     let mut looks = [Look::default(); N];
+    if C::LEN > 2 && core.is_shuffled() {
+        // Where many arms are ready, as under load, the first one drawn is: then the others, which other cores are
+        // at work on, are not touched. A second draw among the ready ones leaves each the same chance.
+        let index = look::any(C::LEN);
+        if let Sight::Won = cases.as_mut().look(index, cx, &mut looks[index]) {
+            core.end();
+            return Poll::Ready(Won::Case(index));
+        }
+    }
     let mut left = match core.is_biased() {
         // What one case does when it is looked at may make a later one ready, whose turn it then is.
         true => first_bits(C::LEN),

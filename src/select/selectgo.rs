@@ -96,6 +96,10 @@ impl Core {
         self.order == Order::Written
     }
 
+    pub(super) fn is_shuffled(&self) -> bool {
+        self.order == Order::Shuffled
+    }
+
     /// Its last case is a limit of time.
     pub(super) fn has_limit(&self) -> bool {
         self.order == Order::LastStays
