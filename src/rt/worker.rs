@@ -32,11 +32,13 @@ use crate::util::rng;
 const FAIRNESS: u32 = 61;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
-/// How often a searching worker looks at everybody before it sleeps: for some microseconds.
-const SEARCHES: u32 = 8;
+/// How often a searching worker looks at everybody before it sleeps.
+const SEARCHES: u32 = 4;
+/// The looks of a searching worker are 3 microseconds apart.
+const LOOKS_IN_SLICE: u64 = 64;
 /// How often if its last search found something. Whoever makes many small tasks would else pay for waking a worker
 /// after every few of them, which takes longer than to run them.
-const PATIENCE: u32 = 40;
+const PATIENCE: u32 = 12;
 
 /// A worker's slot.
 pub(super) struct Core {
@@ -157,6 +159,16 @@ impl Core {
         self.take_global(shared)
     }
 
+    /// Lets some microseconds pass between two looks at the others. Who takes a task the moment it is queued gets one at a
+    /// time, and a producer woken that soon finds room for one value; a little later there is a batch of each. Go's thieves
+    /// wait as long before they take a `runnext`.
+    fn stay_away(&self) {
+        let until = clock::ticks().saturating_add(self.slice / LOOKS_IN_SLICE);
+        while clock::ticks() < until {
+            spin_loop();
+        }
+    }
+
     /// All tasks of a slot that nobody works any more.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Runnable> {
         std::iter::from_fn(|| self.local.take_next().or_else(|| self.local.pop()))
@@ -255,9 +267,8 @@ impl Worker {
                 core.hopeful = true;
                 return Some(task);
             }
-            if turn < SEARCHES {
-                (0..1 << turn).for_each(|_| spin_loop());
-            } else {
+            core.stay_away();
+            if turn >= SEARCHES {
                 yield_now();
             }
         }
