@@ -261,6 +261,54 @@ impl fmt::Display for RecvError {
 
 impl Error for RecvError {}
 
+/// A value that a [`OnceCell`](crate::sync::OnceCell) did not take.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SetError<T> {
+    /// The cell has a value already.
+    Set(T),
+    /// Somebody initialises the cell at this moment.
+    Initializing(T),
+}
+
+impl<T> SetError<T> {
+    /// The value that was not taken.
+    pub fn into_inner(self) -> T {
+        match self {
+            SetError::Set(value) | SetError::Initializing(value) => value,
+        }
+    }
+
+    /// Whether the cell has a value already.
+    pub fn is_set(&self) -> bool {
+        matches!(self, SetError::Set(_))
+    }
+
+    /// Whether somebody initialises the cell.
+    pub fn is_initializing(&self) -> bool {
+        matches!(self, SetError::Initializing(_))
+    }
+}
+
+impl<T> fmt::Debug for SetError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SetError::Set(_) => "Set(..)",
+            SetError::Initializing(_) => "Initializing(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SetError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SetError::Set(_) => "setting a cell that has a value",
+            SetError::Initializing(_) => "setting a cell that is being initialised",
+        })
+    }
+}
+
+impl<T> Error for SetError<T> {}
+
 /// Why a runtime could not be started.
 #[cfg(feature = "rt")]
 #[derive(Debug)]

@@ -31,6 +31,7 @@
 //! |---|---|
 //! | channels | [`chan()`], [`unbounded`], [`never()`], [`Sender`], [`Receiver`] |
 //! | the first of several operations | [`select!`], [`select_blocking!`], [`select()`], [`SelectList`] |
+//! | to wait for others | [`sync`]: [`WaitGroup`](sync::WaitGroup) |
 //! | tasks | `go`, `run`, `block_on`, `JoinHandle`, `Runtime`, `task` |
 //! | who may call a job off, and until when it may go on | [`Context`], [`context`] |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
@@ -61,6 +62,7 @@ pub mod hook;
 mod rt;
 pub mod select;
 mod shim;
+pub mod sync;
 #[cfg(feature = "rt")]
 pub mod task;
 #[cfg(feature = "rt")]
@@ -82,7 +84,7 @@ pub use context::{CancelCauseHandle, CancelHandle, Context};
 #[cfg(feature = "rt")]
 pub use error::{BuildError, Cause, ContextError, Elapsed};
 pub use error::{
-    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, SetError, TryRecvError, TrySendError,
 };
 #[cfg(feature = "rt")]
 pub use rt::{

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock;
 use crate::hook::holder::{self, Holding};
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
-use crate::hook::{ArmNote, Kind, ObjId, WaitReason, object, registry};
+use crate::hook::{ArmNote, Kind, ObjId, WaitReason, counted, object, registry};
 
 type Site = &'static Location<'static>;
 
@@ -130,8 +130,11 @@ pub struct Object {
     pub name: Option<Arc<str>>,
     /// Where it was made; of a task, where it was spawned.
     pub made: Option<Site>,
-    /// Who holds it, longest first: of locks and permits.
+    /// Who holds it, longest first: of locks and permits. Of a wait group: who has not finished, as far as it was not
+    /// counted by hand.
     pub holders: Vec<Holder>,
+    /// Of a wait group: how many have not finished.
+    pub count: Option<usize>,
     /// How many of the dump's tasks and threads wait for it.
     pub waiters: usize,
     /// How it works at the moment, where that is not as always: `starving` of a mutex that hands over instead of
@@ -345,6 +348,7 @@ impl Object {
             name: object::name(id),
             made: made.or_else(|| known.alive.get(&id).copied().flatten()),
             holders: known.holders(id),
+            count: counted::count(id),
             waiters: known.waiters.get(&id).copied().unwrap_or(0),
             mode: object::mode(id),
         })

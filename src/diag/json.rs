@@ -29,7 +29,7 @@ impl Dump {
     ///         "object": {
     ///           "id": "chan#7", "kind": "chan", "number": 7, "name": "jobs",
     ///           "made": { "file": "src/main.rs", "line": 20, "column": 20 },
-    ///           "holders": [], "waiters": 1, "mode": null
+    ///           "holders": [], "count": null, "waiters": 1, "mode": null
     ///         },
     ///         "site": { "file": "src/main.rs", "line": 44, "column": 12 },
     ///         "arms": [], "arm_count": 0
@@ -128,6 +128,7 @@ struct ObjectJson<'a> {
     name: Option<&'a str>,
     made: Option<PlaceJson>,
     holders: Vec<HolderJson<'a>>,
+    count: Option<usize>,
     waiters: usize,
     mode: Option<&'static str>,
 }
@@ -206,6 +207,7 @@ impl<'a> From<&'a Object> for ObjectJson<'a> {
             name: object.name.as_deref(),
             made: object.made.map(PlaceJson::from),
             holders: object.holders.iter().map(HolderJson::from).collect(),
+            count: object.count,
             waiters: object.waiters,
             mode: object.mode,
         }

@@ -136,33 +136,56 @@ fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
 
 /// Who holds what is waited for, and how many wait.
 fn held(object: &Object, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    let (holds, acquired) = words(object.id.kind());
     for holder in object.holders.iter().take(HOLDERS) {
-        writeln!(f, "{indent}held by {holder}")?;
+        writeln!(f, "{indent}{holds} {}", Holds(holder, acquired))?;
     }
     if let Some(more @ 1..) = object.holders.len().checked_sub(HOLDERS) {
         writeln!(f, "{indent}and by {more} more")?;
     }
-    if object.holders.is_empty() && object.mode.is_none() {
+    if object.holders.is_empty() && object.mode.is_none() && object.count.is_none() {
         return Ok(());
     }
     write!(f, "{indent}{}", Count(object.waiters, "waiter"))?;
+    if let Some(count) = object.count {
+        write!(f, ", {count} not done")?;
+    }
     match object.mode {
         Some(mode) => writeln!(f, ", {mode}"),
         None => writeln!(f),
     }
 }
 
+/// What its holders do with such a thing, and how that began.
+fn words(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::WaitGroup => ("kept by", "counted"),
+        Kind::Once => ("being initialised by", "begun"),
+        _ => ("held by", "acquired"),
+    }
+}
+
 /// As after "held by".
 impl Display for Holder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self.id.is_none() {
+        write!(f, "{}", Holds(self, "acquired"))
+    }
+}
+
+/// A holder, and the word for how it became one.
+struct Holds<'a>(&'a Holder, &'static str);
+
+impl Display for Holds<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Holds(holder, acquired) = self;
+        match holder.id.is_none() {
             true => write!(f, "a thread")?,
-            false => write!(f, "{}", Who(self.id, self.name.as_deref()))?,
+            false => write!(f, "{}", Who(holder.id, holder.name.as_deref()))?,
         }
-        let gone = if self.gone { ", which is gone," } else { "" };
-        write!(f, "{gone} for {}", Time(self.held_ns))?;
-        match self.site {
-            Some(site) => write!(f, ", acquired at {}", At(site)),
+        let gone = if holder.gone { ", which is gone," } else { "" };
+        write!(f, "{gone} for {}", Time(holder.held_ns))?;
+        match holder.site {
+            Some(site) => write!(f, ", {acquired} at {}", At(site)),
             None => Ok(()),
         }
     }

@@ -80,6 +80,15 @@ impl Hold {
         Hold::enter(id.raw(), site)
     }
 
+    /// `who` has it from now on, a task that does not run yet.
+    pub(crate) fn acquired_for(id: ObjId, who: ObjId, site: Site) -> Hold {
+        let since = match current::record() {
+            Some(_) => clock::recent(),
+            None => clock::ticks(),
+        };
+        Hold::write(id.raw(), who, site, since)
+    }
+
     /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).
     pub(crate) fn wanted(id: ObjId, site: Site) -> Hold {
         Hold::enter(WANTED | id.raw(), site)
@@ -109,13 +118,18 @@ impl Hold {
 
     #[inline(always)]
     fn enter(id: u64, site: Site) -> Hold {
-        let slot = MINE.with(Mine::take);
-        // ORDERING: who reads a field below already sees that `id` is not the one it read before.
-        fence(Release);
         let (who, since) = match current::record() {
             Some(record) => (record.id(), clock::recent()),
             None => thread(),
         };
+        Hold::write(id, who, site, since)
+    }
+
+    #[inline(always)]
+    fn write(id: u64, who: ObjId, site: Site, since: u64) -> Hold {
+        let slot = MINE.with(Mine::take);
+        // ORDERING: who reads a field below already sees that `id` is not the one it read before.
+        fence(Release);
         slot.who.store(who.raw(), Relaxed);
         slot.site.store(Some(site));
         slot.since.store(since, Relaxed);

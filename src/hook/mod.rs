@@ -19,12 +19,13 @@
 //! drop(printing);
 //! ```
 // Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
-// thread, `holder` is who holds what, `object` are the tags and names of what can be waited for, `subscriber` is the
-// delivery of events.
+// thread, `holder` is who holds what, `counted` is how many are in a group, `object` are the tags and names of what can be
+// waited for, `subscriber` is the delivery of events.
 //
 // Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
 // primitive, a task or a recorder.
 
+pub(crate) mod counted;
 pub(crate) mod current;
 #[allow(dead_code)] // until the first lock
 pub(crate) mod holder;

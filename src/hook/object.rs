@@ -80,6 +80,8 @@ kinds! {
     Io = "io";
     /// An executor.
     Runtime = "runtime";
+    /// A barrier.
+    Barrier = "barrier";
 }
 
 impl fmt::Display for Kind {

@@ -88,7 +88,7 @@ impl Builder<'_> {
 }
 
 /// Spawns in the runtime of this thread.
-fn here<F>(future: F, spawn: Spawn<'_>) -> JoinHandle<F::Output>
+pub(super) fn here<F>(future: F, spawn: Spawn<'_>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

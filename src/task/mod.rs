@@ -36,18 +36,23 @@ use crate::hook::{self, Kind, ObjId, current, object, registry};
 /// What is known of a task before it is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spawn<'a> {
+    pub(crate) id: ObjId,
     pub(crate) name: Option<&'a str>,
     pub(crate) site: &'static Location<'static>,
     /// The number of the runtime in records.
     pub(crate) runtime: u32,
+    /// The type to show, where the future is but a wrapper around it.
+    pub(crate) type_name: Option<&'static TypeName>,
 }
 
 impl<'a> Spawn<'a> {
     pub(crate) fn new(site: &'static Location<'static>) -> Spawn<'a> {
         Spawn {
+            id: ObjId::fresh(Kind::Task),
             name: None,
             site,
             runtime: 0,
+            type_name: None,
         }
     }
 }
@@ -64,7 +69,8 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    let id = ObjId::fresh(Kind::Task);
+    let id = spawn.id;
+    let type_name = spawn.type_name.unwrap_or(TypeName::of::<F>());
     let record = registry::acquire();
     let parent = current::id();
     let birth = Birth {
@@ -73,7 +79,7 @@ where
         site: Some(spawn.site),
         parent,
         runtime: spawn.runtime,
-        type_name: Some(TypeName::of::<F>()),
+        type_name: Some(type_name),
     };
     record.spawned(&birth, clock::ticks());
     if hook::on(hook::SPAWN) {
@@ -81,7 +87,7 @@ where
             task: id,
             parent,
             site: spawn.site,
-            type_name: std::any::type_name::<F>(),
+            type_name: type_name.as_str(),
         });
     }
     let (task, joint) = raw::cell(future, sched, record);

@@ -120,6 +120,21 @@ impl<P> Queue<P> {
         self.len
     }
 
+    /// Places that may still be claimed, as far as can be seen: without those of selects that were won elsewhere.
+    pub(crate) fn live(&self) -> usize {
+        let (mut count, mut at) = (0, self.head);
+        while let Some(this) = at {
+            // SAFETY: linked, so alive and ours under the lock (invariants 1, 3, 5).
+            let (who, shared) = with_links(this, |links| {
+                at = links.next;
+                (links.who, links.shared)
+            });
+            // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
+            count += usize::from(!shared || unsafe { !(*who).word.is_taken() });
+        }
+        count
+    }
+
     /// Links a place at the tail.
     ///
     /// # Safety

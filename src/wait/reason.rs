@@ -92,6 +92,8 @@ reasons! {
     Once = "once", Sync;
     /// The end of a context.
     ContextDone = "context done", Chan;
+    /// The others who are to come to a barrier.
+    Barrier = "barrier", Sync;
 }
 
 /// What kind of thing a [`WaitReason`] waits for.

@@ -21,6 +21,7 @@ fn every_field_has_its_place() {
             site: Some(site),
             held_ns: 6,
         }],
+        count: Some(3),
         waiters: 2,
         mode: Some("starving"),
     };
@@ -61,7 +62,7 @@ fn every_field_has_its_place() {
         "holders": [{
             "id": "task#4", "kind": "task", "number": 4, "name": "writer", "gone": true, "site": place, "held_ns": 6,
         }],
-        "waiters": 2, "mode": "starving",
+        "count": 3, "waiters": 2, "mode": "starving",
     });
     let wait = json!({
         "reason": "select", "class": "chan", "waited_ns": 5, "object": null, "site": place,

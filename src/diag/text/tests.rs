@@ -66,6 +66,7 @@ fn object(kind: Kind, number: u64, name: Option<&str>) -> Object {
         name: name.map(Into::into),
         made: Some(here()),
         holders: Vec::new(),
+        count: None,
         waiters: 1,
         mode: None,
     }
@@ -160,6 +161,16 @@ task 2 [sync.Mutex.Lock, 3.1s]:
     let text = plain(task(wait(WaitReason::RwMutexWrite, &readers)));
     assert_eq!(text.matches("held by").count(), HOLDERS);
     assert!(text.contains("\tand by 2 more\n\t5 waiters\n"));
+
+    let group = Object {
+        holders: vec![holder(7, None, false)],
+        count: Some(3),
+        waiters: 1,
+        ..object(Kind::WaitGroup, 4, None)
+    };
+    let text = plain(task(wait(WaitReason::WaitGroupWait, &group)));
+    let expected = "\tkept by task 7 for 3.2s, counted at PLACE\n\t1 waiter, 3 not done\n";
+    assert!(text.contains(expected), "{text}");
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! src/sync/once_test.go, src/sync/oncefunc_test.go
+//!
+//! Not here: what Go's tests say of `runtime.Goexit`, of tracebacks and of the collector.
+
+use crate::common::{Place, Tally, everywhere};
+use gochan::sync::{Once, OnceCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+// TestOnce
+mod test_once {
+    use super::*;
+
+    const N: usize = 10;
+
+    async fn run(place: Place) {
+        let (once, calls) = (Arc::new(Once::new()), Tally::default());
+        let (done, all) = gochan::chan(0);
+        for _ in 0..N {
+            let (once, calls, done) = (once.clone(), calls.clone(), done.clone());
+            let inside = place.clone();
+            place.go(async move {
+                let ours = calls.clone();
+                once.call_once(|| async move {
+                    inside.pause().await;
+                    ours.add(1);
+                })
+                .await;
+                assert_eq!(calls.get(), 1, "once failed inside run");
+                done.send(()).await.unwrap();
+            });
+        }
+        for _ in 0..N {
+            all.recv().await.unwrap();
+        }
+        assert_eq!(calls.get(), 1, "once failed outside run");
+    }
+
+    everywhere!(run);
+}
+
+// TestOncePanic: in Go a call that panics counts as done. Here the next one tries.
+mod test_once_panic {
+    use super::*;
+
+    #[test]
+    fn the_next_one_tries() {
+        let once = Once::new();
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            once.call_once_blocking(|| panic!("failed"));
+        }));
+        assert!(failed.is_err());
+        assert!(!once.is_completed());
+        let calls = Tally::default();
+        once.call_once_blocking(|| _ = calls.add(1));
+        once.call_once_blocking(|| panic!("Once.Do called twice"));
+        assert_eq!(calls.get(), 1);
+    }
+
+    async fn in_a_future(_: Place) {
+        let once = Arc::new(Once::new());
+        let first = once.clone();
+        let failed =
+            gochan::go(async move { first.call_once(|| async { panic!("failed") }).await });
+        assert!(failed.await.unwrap_err().is_panic());
+        let calls = Tally::default();
+        once.call_once(|| async { _ = calls.add(1) }).await;
+        assert_eq!(calls.get(), 1);
+    }
+
+    everywhere!(in_a_future);
+}
+
+// TestOnceValue, TestOnceValues: the same function is called once, every call has its value.
+mod test_once_value {
+    use super::*;
+
+    async fn one_call_one_value(_: Place) {
+        let (cell, calls) = (OnceCell::new(), Tally::default());
+        for _ in 0..10 {
+            let value = cell.get_or_init(|| async { calls.add(1) }).await;
+            assert_eq!(*value, 1);
+        }
+        assert_eq!(calls.get(), 1);
+    }
+
+    everywhere!(one_call_one_value);
+
+    #[test]
+    fn for_threads() {
+        let (cell, calls) = (OnceCell::new(), Tally::default());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(*cell.get_or_init_blocking(|| calls.add(1)), 1));
+            }
+        });
+        assert_eq!(calls.get(), 1);
+    }
+}
