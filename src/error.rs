@@ -130,6 +130,140 @@ impl From<ContextError> for std::io::Error {
     }
 }
 
+/// Why a send under a [`Context`](crate::Context) did not send; the value comes back.
+#[cfg(feature = "rt")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendContextError<T> {
+    /// The context was cancelled.
+    Canceled(T),
+    /// The context's deadline has passed.
+    DeadlineExceeded(T),
+    /// The channel is closed.
+    Closed(T),
+}
+
+/// Why a receive under a [`Context`](crate::Context) has nothing.
+#[cfg(feature = "rt")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvContextError {
+    /// The context was cancelled.
+    Canceled,
+    /// The context's deadline has passed.
+    DeadlineExceeded,
+    /// The channel is closed and empty.
+    Closed,
+}
+
+#[cfg(feature = "rt")]
+impl<T> SendContextError<T> {
+    pub(crate) fn ended(value: T, error: ContextError) -> Self {
+        match error {
+            ContextError::Canceled => SendContextError::Canceled(value),
+            ContextError::DeadlineExceeded => SendContextError::DeadlineExceeded(value),
+        }
+    }
+
+    /// The value that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            SendContextError::Canceled(value)
+            | SendContextError::DeadlineExceeded(value)
+            | SendContextError::Closed(value) => value,
+        }
+    }
+
+    /// How the context has ended, if that is why.
+    pub fn context(&self) -> Option<ContextError> {
+        match self {
+            SendContextError::Canceled(_) => Some(ContextError::Canceled),
+            SendContextError::DeadlineExceeded(_) => Some(ContextError::DeadlineExceeded),
+            SendContextError::Closed(_) => None,
+        }
+    }
+
+    /// Whether the channel is closed.
+    pub fn is_closed(&self) -> bool {
+        self.context().is_none()
+    }
+}
+
+#[cfg(feature = "rt")]
+impl RecvContextError {
+    /// How the context has ended, if that is why.
+    pub fn context(&self) -> Option<ContextError> {
+        match self {
+            RecvContextError::Canceled => Some(ContextError::Canceled),
+            RecvContextError::DeadlineExceeded => Some(ContextError::DeadlineExceeded),
+            RecvContextError::Closed => None,
+        }
+    }
+
+    /// Whether the channel is closed and empty.
+    pub fn is_closed(&self) -> bool {
+        self.context().is_none()
+    }
+}
+
+#[cfg(feature = "rt")]
+impl From<ContextError> for RecvContextError {
+    fn from(error: ContextError) -> Self {
+        match error {
+            ContextError::Canceled => RecvContextError::Canceled,
+            ContextError::DeadlineExceeded => RecvContextError::DeadlineExceeded,
+        }
+    }
+}
+
+#[cfg(feature = "rt")]
+impl From<RecvError> for RecvContextError {
+    fn from(RecvError: RecvError) -> Self {
+        RecvContextError::Closed
+    }
+}
+
+#[cfg(feature = "rt")]
+impl<T> From<SendError<T>> for SendContextError<T> {
+    fn from(error: SendError<T>) -> Self {
+        SendContextError::Closed(error.0)
+    }
+}
+
+#[cfg(feature = "rt")]
+impl<T> fmt::Debug for SendContextError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.context() {
+            Some(error) => write!(f, "{error:?}(..)"),
+            None => f.write_str("Closed(..)"),
+        }
+    }
+}
+
+#[cfg(feature = "rt")]
+impl<T> fmt::Display for SendContextError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.context() {
+            Some(error) => error.fmt(f),
+            None => f.write_str(CLOSED_SEND),
+        }
+    }
+}
+
+#[cfg(feature = "rt")]
+impl fmt::Display for RecvContextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.context() {
+            Some(error) => error.fmt(f),
+            None => f.write_str(CLOSED_RECV),
+        }
+    }
+}
+
+#[cfg(feature = "rt")]
+impl<T> Error for SendContextError<T> {}
+
+#[cfg(feature = "rt")]
+impl Error for RecvContextError {}
+
 const CLOSED_SEND: &str = "sending on a closed channel";
 const CLOSED_RECV: &str = "receiving on a closed and empty channel";
 

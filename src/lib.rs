@@ -80,9 +80,9 @@ pub mod __private {
 
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
 #[cfg(feature = "rt")]
-pub use context::{CancelCauseHandle, CancelHandle, Context};
+pub use context::{CancelCauseHandle, CancelHandle, Context, sleep_ctx, sleep_until_ctx};
 #[cfg(feature = "rt")]
-pub use error::{BuildError, Cause, ContextError, Elapsed};
+pub use error::{BuildError, Cause, ContextError, Elapsed, RecvContextError, SendContextError};
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, SetError, TryRecvError, TrySendError,
 };

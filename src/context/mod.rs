@@ -51,6 +51,7 @@ mod ctx;
 mod deadline;
 mod done;
 mod extra;
+mod ops;
 mod run;
 mod spawn;
 mod state;
@@ -62,6 +63,7 @@ pub use after::AfterFunc;
 pub use cancel::{CancelCauseHandle, CancelHandle, DropGuard};
 pub use ctx::{Cancellation, Context};
 pub use done::DoneFuture;
+pub use ops::{WithContext, sleep_ctx, sleep_until_ctx};
 pub use run::Run;
 pub use value::Key;
 
