@@ -2,7 +2,7 @@
 //! by one cancellation (F04), one link of a chain a thousand deep (F05).
 
 use super::share;
-use crate::executor::{Executor, Smol, Tokio, on};
+use crate::executor::{Executor, Gochan, Smol, Tokio, on};
 use crate::measure::Spent;
 use crate::registry::{BOTH, ONE, Registry};
 use std::future::Future;
@@ -42,6 +42,30 @@ impl Cancel for CancellationToken {
     }
 }
 
+/// gochan's context with the handle that cancels it.
+#[derive(Clone)]
+struct Cancellable(gochan::Context, gochan::CancelHandle);
+
+impl Cancel for Cancellable {
+    fn root() -> Self {
+        let (context, handle) = gochan::Context::background().with_cancel();
+        Cancellable(context, handle)
+    }
+    fn child(&self) -> Self {
+        let (context, handle) = self.0.with_cancel();
+        Cancellable(context, handle)
+    }
+    fn cancel(&self) {
+        self.1.cancel();
+    }
+    fn is_cancelled(&self) -> bool {
+        self.0.is_done()
+    }
+    async fn cancelled(&self) {
+        self.0.done().await;
+    }
+}
+
 /// What each waiter waits on.
 #[derive(Clone, Copy)]
 enum Waits {
@@ -57,6 +81,8 @@ enum Timed {
 }
 
 pub fn register(rows: &mut Registry) {
+    enter::<Gochan, Cancellable>(rows, "gochan");
+    enter_fan_out::<Gochan, Cancellable>(rows, "gochan");
     enter::<Tokio, CancellationToken>(rows, "tokio-token");
     enter_fan_out::<Tokio, CancellationToken>(rows, "tokio-token");
     rows.whole(
