@@ -362,6 +362,36 @@ fn a_closed_output_ends_it() {
 }
 
 #[test]
+fn time_that_is_up_stops_it_like_ctrl_c() {
+    let tree = wide_tree(2_000);
+    let want = reference(&files(&tree.0));
+    // At this pace the whole tree would take minutes.
+    let output = run(&tree.0, &["--slow-read", "200", "--timeout", "0.7"]);
+    let (got, said) = (output.stdout, text(&output.stderr));
+    assert_eq!(output.status.code(), Some(124), "{said}");
+    assert!(
+        got.len() < want.len() && want.starts_with(&got),
+        "whole lines, in order"
+    );
+    let lines = got.iter().filter(|&&b| b == b'\n').count();
+    assert!(
+        said.contains(&format!("stopped by --timeout: {lines} of the ")),
+        "{lines} lines: {said}"
+    );
+
+    for late in ["3600", "1e30", "x", "-1"] {
+        let output = run(&odd_tree().0, &["--timeout", late]);
+        let code = if late == "3600" { 0 } else { 2 };
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{late}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
 fn ctrl_c_stops_it_and_it_says_how_far_it_came() {
     let tree = wide_tree(2_000);
     let want = reference(&files(&tree.0));

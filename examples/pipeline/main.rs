@@ -1,7 +1,7 @@
 //! The SHA-256 of every file below a directory, as `sha256sum` prints it, and a report of who waited for whom.
 //!
 //! ```console
-//! cargo run --release --example pipeline -- DIR [--workers N] [--slow-digest MS] [--slow-read MS]
+//! cargo run --release --example pipeline -- DIR [--workers N] [--slow-digest MS] [--slow-read MS] [--timeout S]
 //! ```
 //!
 //! ```text
@@ -11,10 +11,10 @@
 //!
 //! The channels are bounded, so a slow stage slows those before it down instead of filling the memory. The paths are those of
 //! `find DIR -type f`, sorted by their bytes. Closing is the only signal between stages: it ends them one after the other,
-//! whether the walk is over or Ctrl-C was pressed.
+//! whether the walk is over or the context of the whole job has ended: by Ctrl-C, or because its time is up.
 //!
-//! Exit codes: 0 all done; 1 something could not be read, or the output is gone; 2 no such directory, or wrong arguments; 130
-//! stopped by Ctrl-C.
+//! Exit codes: 0 all done; 1 something could not be read, or the output is gone; 2 no such directory, or wrong arguments; 124
+//! stopped by `--timeout`; 130 stopped by Ctrl-C.
 
 mod collect;
 mod digest;
@@ -25,7 +25,7 @@ mod walk;
 use clap::Parser;
 use collect::{Progress, complain};
 use gochan::task::Builder;
-use gochan::{Receiver, chan, select, timeout};
+use gochan::{Context, ContextError, chan, select, timeout};
 use indicatif::{HumanBytes, HumanCount};
 use std::fs;
 use std::io;
@@ -51,10 +51,21 @@ struct Args {
     /// Makes the reading of each file slower
     #[arg(long, value_name = "MS", default_value_t = 0)]
     slow_read: u64,
+    /// Stops after so many seconds, as Ctrl-C does
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    timeout: Option<Duration>,
 }
 
-/// How long what is under way may take to end after Ctrl-C.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// How long what is under way may take to end once the job is stopped.
 const GRACE: Duration = Duration::from_millis(500);
+const TIMED_OUT: i32 = 124;
 const INTERRUPTED: i32 = 130;
 
 fn main() -> ExitCode {
@@ -71,24 +82,25 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&args, &error),
     };
-    let (stop, stopped) = chan::<()>(0);
-    if let Err(error) = ctrlc::set_handler(move || _ = stop.close()) {
+    let (job, cancel) = Context::background().with_cancel_cause();
+    let (job, _) = job.with_timeout_cause(args.timeout.unwrap_or(Duration::MAX), "--timeout");
+    if let Err(error) = ctrlc::set_handler(move || cancel.cancel("Ctrl-C")) {
         eprintln!("pipeline: Ctrl-C will end it at once: {error}");
     }
 
     let (recorder, subscription) = report::Recorder::subscribe();
     let progress = Arc::new(Progress::new());
     let start = Instant::now();
-    let end = runtime.block_on(pipeline(&args, workers, Arc::clone(&progress), stopped));
+    let end = runtime.block_on(pipeline(&args, workers, Arc::clone(&progress), job.clone()));
     let took = start.elapsed();
     drop(subscription);
 
     let count = |n: &std::sync::atomic::AtomicU64| HumanCount(n.load(Relaxed));
     let bytes = HumanBytes(progress.bytes.load(Relaxed));
     let (found, printed) = (count(&progress.found), count(&progress.printed));
-    if let End::Interrupted = end {
+    if let (End::Stopped(_), Some(by)) = (&end, job.cause()) {
         eprintln!(
-            "pipeline: stopped by Ctrl-C: {printed} of the {found} files found so far are printed, {bytes}"
+            "pipeline: stopped by {by}: {printed} of the {found} files found so far are printed, {bytes}"
         );
     }
     eprintln!(
@@ -98,7 +110,8 @@ fn main() -> ExitCode {
     eprint!("{}", recorder.report());
     match end {
         // Not through the runtime's drop: a read that hangs must not hold the exit up.
-        End::Interrupted => exit(INTERRUPTED),
+        End::Stopped(ContextError::Canceled) => exit(INTERRUPTED),
+        End::Stopped(ContextError::DeadlineExceeded) => exit(TIMED_OUT),
         End::Complete(Err(error)) => {
             complain("standard output".as_ref(), &error);
             ExitCode::FAILURE
@@ -115,16 +128,11 @@ fn refuse(args: &Args, error: &dyn std::fmt::Display) -> ExitCode {
 
 enum End {
     Complete(io::Result<()>),
-    Interrupted,
+    Stopped(ContextError),
 }
 
-/// Sets the stages up and waits for the last one, or for `stopped` to close.
-async fn pipeline(
-    args: &Args,
-    width: usize,
-    progress: Arc<Progress>,
-    stopped: Receiver<()>,
-) -> End {
+/// Sets the stages up and waits for the last one, or for the end of `job`.
+async fn pipeline(args: &Args, width: usize, progress: Arc<Progress>, job: Context) -> End {
     let (paths_in, paths) = chan(64);
     let (files_in, files) = chan(2 * width);
     let (sums_in, sums) = chan(64);
@@ -163,14 +171,14 @@ async fn pipeline(
 
     let collected = select! {
         collected = &mut collect => collected,
-        _ = stopped.recv() => {
+        error = job.done() => {
             let _ = paths_left.upgrade().map(|paths| paths.close());
             let _ = sums_left.upgrade().map(|sums| sums.close());
             // What is complete is still printed, unless the output hangs.
             if timeout(GRACE, collect).await.is_ok() {
                 progress.end();
             }
-            return End::Interrupted;
+            return End::Stopped(error);
         }
     };
     progress.end();
