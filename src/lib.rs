@@ -34,6 +34,7 @@
 //! | to wait for others | [`sync`]: [`WaitGroup`](sync::WaitGroup) |
 //! | tasks | `go`, `run`, `block_on`, `JoinHandle`, `Runtime`, `task` |
 //! | who may call a job off, and until when it may go on | [`Context`], [`context`] |
+//! | locks | [`sync`] |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
 //! | who waits for what | [`diag::dump`] |
 //! | every wait and wake, as it happens | [`hook`] |

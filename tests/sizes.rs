@@ -111,6 +111,37 @@ mod auto_traits {
     assert_impl_all!(ObjId: Send, Sync, Copy, Eq, std::hash::Hash);
     assert_impl_all!(Subscription: Send, Sync);
 
+    // Locks: a mutex needs that its value may move, and only that; a guard is as good as a reference to it.
+    mod locks {
+        use super::{Local, Mover, Stay};
+        use gochan::sync::*;
+        use static_assertions::{assert_impl_all, assert_not_impl_any};
+        use std::panic::{RefUnwindSafe, UnwindSafe};
+
+        assert_impl_all!(Mutex<Mover>: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+        assert_not_impl_any!(Mutex<Local>: Send, Sync);
+        assert_not_impl_any!(Mutex<Stay>: Send, Sync);
+        assert_impl_all!(MutexGuard<'static, Mover>: Send, Unpin);
+        assert_impl_all!(MutexGuard<'static, u8>: Send, Sync, Unpin);
+        assert_not_impl_any!(MutexGuard<'static, Mover>: Sync);
+        assert_not_impl_any!(MutexGuard<'static, Local>: Send, Sync);
+        assert_not_impl_any!(MutexGuard<'static, Stay>: Send);
+        assert_impl_all!(MappedMutexGuard<'static, Mover>: Send, Unpin);
+        assert_impl_all!(MappedMutexGuard<'static, u8>: Send, Sync, Unpin);
+        assert_not_impl_any!(MappedMutexGuard<'static, Mover>: Sync);
+        assert_not_impl_any!(MappedMutexGuard<'static, Local>: Send, Sync);
+        assert_not_impl_any!(MappedMutexGuard<'static, Stay>: Send);
+        assert_impl_all!(OwnedMutexGuard<Mover>: Send);
+        assert_impl_all!(OwnedMutexGuard<u8>: Send, Sync);
+        assert_not_impl_any!(OwnedMutexGuard<Mover>: Sync);
+        assert_not_impl_any!(OwnedMutexGuard<Local>: Send, Sync);
+        assert_not_impl_any!(OwnedMutexGuard<Stay>: Send);
+        assert_impl_all!(LockFuture<'static, Mover>: Send);
+        assert_impl_all!(LockOwnedFuture<Mover>: Send);
+        assert_not_impl_any!(LockFuture<'static, Local>: Send, Sync, Unpin);
+        assert_not_impl_any!(LockOwnedFuture<Local>: Send, Sync, Unpin);
+    }
+
     // Time.
     assert_impl_all!(Timer: Send, Sync, Unpin);
     assert_impl_all!(Ticker: Send, Sync, Unpin);

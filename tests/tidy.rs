@@ -112,6 +112,18 @@ const UNSAFE: &[(&str, &str)] = &[
         "finds the worker on this thread's stack from a thread-local pointer",
     ),
     (
+        "src/sync/mutex.rs",
+        "shares a value that one holder at a time reaches",
+    ),
+    (
+        "src/sync/mutex/guard.rs",
+        "hands out the value of a mutex to the one who has locked it",
+    ),
+    (
+        "src/sync/tests/loom_mutex.rs",
+        "looks into loom's cell, and sends a guard to a thread that is joined before its mutex goes",
+    ),
+    (
         "tests/common/alloc.rs",
         "an allocator that counts is a `GlobalAlloc`",
     ),

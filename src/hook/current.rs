@@ -235,7 +235,6 @@ pub(crate) fn record() -> Option<&'static Record> {
 }
 
 /// As [`record`]; outside of tasks and waits, that of this thread.
-#[allow(dead_code)] // until the first lock
 pub(crate) fn record_or_thread() -> Option<&'static Record> {
     record().or_else(thread_record)
 }

@@ -31,8 +31,9 @@ use ::parking_lot::Mutex;
 
 use super::current;
 use super::object::ObjId;
-use super::record::StaticRef;
+use super::record::{Record, State, StaticRef};
 use crate::clock;
+use crate::shim::const_fn;
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -91,7 +92,14 @@ impl Hold {
 
     /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).
     pub(crate) fn wanted(id: ObjId, site: Site) -> Hold {
-        Hold::enter(WANTED | id.raw(), site)
+        let hold = Hold::enter(WANTED | id.raw(), site);
+        hold.0.since.store(clock::ticks(), Relaxed);
+        hold
+    }
+
+    /// Who noted it.
+    pub(crate) fn who(&self) -> ObjId {
+        ObjId::from_raw(self.0.who.load(Relaxed))
     }
 
     /// What was wanted is held from now on: for whoever hands it over, and for an owner that has taken it itself.
@@ -145,6 +153,30 @@ fn thread() -> (ObjId, u64) {
     let record = current::record_or_thread();
     let who = record.map_or(ObjId::NONE, |record| record.id());
     (who, clock::ticks())
+}
+
+/// Who holds a lock, as far as it says whether waiting for them on a processor may pay. Lies in the lock.
+#[derive(Debug)]
+pub(crate) struct Runner(StaticRef<Record>);
+
+impl Runner {
+    const_fn! {
+        pub(crate) fn new() -> Runner {
+            Runner(StaticRef::new())
+        }
+    }
+
+    /// Whoever runs here has acquired it.
+    #[inline(always)]
+    pub(crate) fn set(&self) {
+        self.0.store(current::record());
+    }
+
+    /// Whether the holder may be on a processor. A thread that is in no wait is thought to be.
+    pub(crate) fn is_running(&self) -> bool {
+        let state = self.0.load().map_or(State::Running, Record::state);
+        matches!(state, State::Running | State::Idle)
+    }
 }
 
 impl Slot {

@@ -27,7 +27,6 @@
 
 pub(crate) mod counted;
 pub(crate) mod current;
-#[allow(dead_code)] // until the first lock
 pub(crate) mod holder;
 pub(crate) mod object;
 pub(crate) mod record;

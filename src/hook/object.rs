@@ -197,7 +197,6 @@ impl Tag {
     }
 
     /// Says how the object works at the moment, where that is not as always: for dumps.
-    #[allow(dead_code)] // until the first lock
     #[cold]
     pub(crate) fn set_mode(&self, mode: Option<&'static str>) {
         let id = self.id();

@@ -34,6 +34,7 @@ use std::ptr::NonNull;
 use super::object::ObjId;
 use super::words::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use super::{ArmNote, Note};
+use crate::shim::const_fn;
 use crate::wait::reason::WaitReason;
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -488,8 +489,10 @@ impl State {
 pub(super) struct StaticRef<T: 'static>(AtomicPtr<T>);
 
 impl<T> StaticRef<T> {
-    pub(super) fn new() -> Self {
-        StaticRef(AtomicPtr::new(std::ptr::null_mut()))
+    const_fn! {
+        pub(super) fn new() -> Self {
+            StaticRef(AtomicPtr::new(std::ptr::null_mut()))
+        }
     }
 
     #[inline]

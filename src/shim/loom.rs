@@ -173,6 +173,19 @@ pub(crate) const YIELDS: u32 = 0;
 /// How often it looks before it is queued, after twice the pause each time.
 pub(crate) const LOOKS: u32 = 0;
 
+/// How often a task looks whether a lock becomes free before it is queued.
+pub(crate) const LOCK_TURNS: u32 = 0;
+
+::std::thread_local! {
+    /// Whether all waits of the models on this thread are long ones.
+    pub(crate) static LONG: ::std::cell::Cell<bool> = const { ::std::cell::Cell::new(false) };
+}
+
+/// Whether a wait is a long one. A model knows no time: it says so beforehand.
+pub(crate) fn is_long(_waited_ns: u64, _limit_ns: u64) -> bool {
+    LONG.get()
+}
+
 /// A seed of random numbers. A model must take the same way each time.
 pub(crate) fn entropy() -> u64 {
     0x5EED

@@ -83,6 +83,15 @@ pub(crate) const YIELDS: u32 = 5;
 /// How often it looks before it is queued: after one microsecond, and twice the pause each time.
 pub(crate) const LOOKS: u32 = 3;
 
+/// How often a task looks whether a lock becomes free before it is queued: for some microseconds.
+pub(crate) const LOCK_TURNS: u32 = 16;
+
+/// Whether a wait is a long one.
+#[inline(always)]
+pub(crate) fn is_long(waited_ns: u64, limit_ns: u64) -> bool {
+    waited_ns > limit_ns
+}
+
 /// A seed of random numbers.
 #[cold]
 pub(crate) fn entropy() -> u64 {

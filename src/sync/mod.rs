@@ -1,21 +1,44 @@
-//! What tasks and threads agree by when they do not pass values: groups, initialisation, meeting points.
+//! Locks, groups and the other things of Go's `sync`: what tasks and threads agree by when they do not pass values.
 //!
 //! | you want | look at |
 //! |---|---|
+//! | to have something to yourself | [`Mutex`] |
 //! | to wait until others are done | [`WaitGroup`] |
 //! | to do something once | [`Once`], [`OnceCell`] |
 //! | to go on together | [`Barrier`] |
 //!
 //! Everything here serves tasks of this runtime, tasks of any other executor and plain threads at the same time. Every
 //! wait is a future that can be dropped at any await, an arm of [`select!`](crate::select!), and has a form for threads.
+//! Who holds what is waited for is in the [dump](crate::diag::dump).
+//!
+//! ```
+//! use gochan::{go, sync::Mutex};
+//! use std::sync::Arc;
+//!
+//! gochan::run(async {
+//!     let total = Arc::new(Mutex::new(0));
+//!     let adders: Vec<_> = (1..=4)
+//!         .map(|n| {
+//!             let total = total.clone();
+//!             go(async move { *total.lock().await += n })
+//!         })
+//!         .collect();
+//!     for adder in adders {
+//!         adder.await.unwrap();
+//!     }
+//!     assert_eq!(*total.lock().await, 10);
+//! });
+//! ```
 
 pub mod barrier;
+pub mod mutex;
 mod named;
 pub mod once;
 pub mod once_cell;
 pub mod waitgroup;
 
 pub use barrier::Barrier;
+pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
 pub use waitgroup::WaitGroup;

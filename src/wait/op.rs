@@ -102,6 +102,12 @@ pub trait Op: Clone {
         wakes: &mut Wakes,
     ) -> Poll<Self::Output>;
 
+    /// The waiter is polled although nobody has decided its wait. If a peer has woken it to look for itself, it does.
+    #[inline(always)]
+    fn retry(&self, _inner: &mut Self::Inner, _payload: &mut Self::Payload) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+
     /// `attempt` has just failed and the lock is still held: the waiter is about to be queued.
     fn before_wait(&self, inner: &mut Self::Inner, wakes: &mut Wakes);
 
@@ -186,6 +192,20 @@ impl<O: Op> Park<O> {
         self.stage == Stage::Over
     }
 
+    /// Not polled yet: for a fast path in front of it.
+    #[inline(always)]
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.stage == Stage::Fresh
+    }
+
+    /// As `set_over`, of an operation that stays pinned and is not queued: its fast path has done it.
+    #[inline(always)]
+    pub(crate) fn over(self: Pin<&mut Self>) {
+        debug_assert!(self.stage != Stage::Parked);
+        // SAFETY: nothing is moved out of `self`.
+        unsafe { self.get_unchecked_mut() }.stage = Stage::Over;
+    }
+
     /// Marks a borrowed operation as completed by somebody else (a select).
     pub(crate) fn set_over(&mut self) {
         self.stage = Stage::Over;
@@ -248,6 +268,13 @@ impl<O: Op> Park<O> {
             Stage::Parked => this.resume(cx),
             Stage::Over => panic!("an operation was polled after it had completed"),
         }
+    }
+
+    /// The first poll behind a fast path that has taken the operation from the slice and not done it.
+    pub(crate) fn poll_slow(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Output> {
+        debug_assert!(self.stage == Stage::Fresh);
+        // SAFETY: nothing is moved out of `this`; the sudog and the waiter stay where they are.
+        unsafe { self.get_unchecked_mut() }.begin(cx)
     }
 
     #[inline(always)]
@@ -397,10 +424,17 @@ impl<O: Op> Park<O> {
     fn stay(&mut self, cx: &mut Context<'_>) -> Poll<O::Output> {
         // Cloned for nothing when it is the same; a peer may be taking ours, so it cannot be compared without the lock.
         let waker = cx.waker().clone();
-        let inner = self.op.object().lock();
+        let op = self.op.clone();
+        let mut inner = op.object().lock();
         if let Seen::Done { how, .. } = self.waiter().word.load() {
             drop(inner);
             return Poll::Ready(self.collect(how));
+        }
+        // SAFETY: the lock is held.
+        let out = unsafe { self.sudog.payload(|p| op.retry(&mut inner, p)) };
+        if out.is_ready() {
+            self.take_out(inner);
+            return out;
         }
         // SAFETY: written by `parked`, as the waiter.
         let since = unsafe { self.since.assume_init() };
@@ -422,6 +456,20 @@ impl<O: Op> Park<O> {
             self.record(&note(&self.op, unsafe { self.since.assume_init() }));
         }
         waits
+    }
+
+    /// Leaves the queue after a retry that succeeded.
+    fn take_out(&mut self, mut inner: Locked<'_, O::Inner>) {
+        // SAFETY: pinned since it was linked (invariant 2).
+        let sudog = unsafe { Pin::new_unchecked(&self.sudog) };
+        let linked = self.op.queue(&mut inner).unlink(sudog);
+        debug_assert!(linked);
+        self.op.changed(&mut inner);
+        drop(inner);
+        // Before the foreign drop of the waker, which may panic.
+        self.stage = Stage::Over;
+        // SAFETY: written when it parked, and out of the only queue: no peer will come.
+        unsafe { self.waiter.assume_init_drop() };
     }
 
     /// Ends the wait from the owner's side. `Some`: a peer had already decided it.

@@ -235,6 +235,26 @@ impl<P> Queue<P> {
         None
     }
 
+    /// The first place, which stays where it is. It may be one of a select that was won elsewhere.
+    #[inline(always)]
+    pub(crate) fn first(&mut self) -> Option<First<'_, P>> {
+        let sudog = self.head?;
+        Some(First {
+            sudog,
+            _queue: PhantomData,
+        })
+    }
+
+    /// Shows all payloads to `look`, first to last.
+    pub(crate) fn for_each(&mut self, mut look: impl FnMut(&P)) {
+        let mut at = self.head;
+        while let Some(this) = at {
+            // SAFETY: linked, so alive, and payload and links are ours under the lock (invariants 1, 4, 5).
+            with(this, |node| look(unsafe { &(*node).payload }));
+            at = with_links(this, |links| links.next);
+        }
+    }
+
     /// Pops places until one can be claimed. Those of selects that another case has won fall out on the way.
     #[inline(always)]
     pub(crate) fn pop_claim(&mut self) -> Option<Claimed<'_, P>> {
@@ -265,6 +285,39 @@ fn with<P, R>(sudog: NonNull<Sudog<P>>, f: impl FnOnce(*mut Node<P>) -> R) -> R 
 fn with_links<P, R>(sudog: NonNull<Sudog<P>>, f: impl FnOnce(&mut Links<P>) -> R) -> R {
     // SAFETY: every caller names why the links are its own; `push` has written them.
     with(sudog, |node| f(unsafe { (*node).links.assume_init_mut() }))
+}
+
+/// The first place of a queue whose lock is held.
+pub(crate) struct First<'q, P> {
+    sudog: NonNull<Sudog<P>>,
+    _queue: PhantomData<&'q mut Queue<P>>,
+}
+
+impl<P> First<'_, P> {
+    /// Whether its waiter stands in several queues.
+    pub(crate) fn is_shared(&self) -> bool {
+        with_links(self.sudog, |links| links.shared)
+    }
+
+    pub(crate) fn payload(&mut self) -> &mut P {
+        // SAFETY: linked, so alive, and the payload is that of the lock's holder (invariants 4, 5).
+        let payload = with(self.sudog, |node| unsafe {
+            NonNull::from(&mut (*node).payload)
+        });
+        // SAFETY: as above; the borrow of `self` keeps a second one out.
+        unsafe { &mut *payload.as_ptr() }
+    }
+
+    /// Wakes its waiter, which is not in other queues, without deciding its wait: it stays first, looks for itself, and
+    /// brings a new waker if it has to go on waiting.
+    pub(crate) fn nudge(self, wakes: &mut Wakes) {
+        debug_assert!(!self.is_shared());
+        // SAFETY: linked: the waiter lives (invariant 5), and its slot is that of the lock's holder as long as nobody has
+        // claimed it, which needs the lock for a waiter in a single queue.
+        let who = with_links(self.sudog, |links| unsafe { &*links.who });
+        // SAFETY: as above.
+        who.slot.with_mut(|slot| wakes.take(unsafe { &mut *slot }));
+    }
 }
 
 /// A place won by the holder of its queue's lock: out of the queue, not yet decided.
