@@ -114,7 +114,8 @@ mod auto_traits {
     // Locks: a mutex needs that its value may move, and only that; a guard is as good as a reference to it.
     mod locks {
         use super::{Local, Mover, Stay};
-        use gochan::sync::*;
+        use gochan::sync::cond::*;
+        use gochan::sync::mutex::*;
         use static_assertions::{assert_impl_all, assert_not_impl_any};
         use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -136,6 +137,9 @@ mod auto_traits {
         assert_not_impl_any!(OwnedMutexGuard<Mover>: Sync);
         assert_not_impl_any!(OwnedMutexGuard<Local>: Send, Sync);
         assert_not_impl_any!(OwnedMutexGuard<Stay>: Send);
+        assert_impl_all!(Cond: Send, Sync, Unpin);
+        assert_impl_all!(CondFuture<'static, Mover>: Send);
+        assert_not_impl_any!(CondFuture<'static, Local>: Send, Sync, Unpin);
         assert_impl_all!(LockFuture<'static, Mover>: Send);
         assert_impl_all!(LockOwnedFuture<Mover>: Send);
         assert_not_impl_any!(LockFuture<'static, Local>: Send, Sync, Unpin);

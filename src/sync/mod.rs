@@ -3,6 +3,7 @@
 //! | you want | look at |
 //! |---|---|
 //! | to have something to yourself | [`Mutex`] |
+//! | to wait until it has changed | [`Cond`] |
 //! | to wait until others are done | [`WaitGroup`] |
 //! | to do something once | [`Once`], [`OnceCell`] |
 //! | to go on together | [`Barrier`] |
@@ -31,6 +32,7 @@
 //! ```
 
 pub mod barrier;
+pub mod cond;
 pub mod mutex;
 mod named;
 pub mod once;
@@ -38,6 +40,7 @@ pub mod once_cell;
 pub mod waitgroup;
 
 pub use barrier::Barrier;
+pub use cond::Cond;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;

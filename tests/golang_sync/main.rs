@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cond;
 mod mutex;
 mod once;
 mod waitgroup;

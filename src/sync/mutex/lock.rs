@@ -233,7 +233,7 @@ lock_future!(
 
 impl<'a, T: ?Sized> LockFuture<'a, T> {
     #[inline(always)]
-    pub(super) fn new(mutex: &'a Mutex<T>, site: Site) -> Self {
+    pub(in crate::sync) fn new(mutex: &'a Mutex<T>, site: Site) -> Self {
         LockFuture {
             park: Park::new(LockOp { mutex, site }, LockSlot::default()),
         }
