@@ -1,7 +1,10 @@
-//! E06: how evenly a mutex serves eight tasks that want nothing else, for one second.
+//! E06: how evenly a mutex serves eight tasks that want nothing else, for one second. E07: how long eight tasks wait for a
+//! mutex that a ninth takes again and again, to keep it for a tenth of a millisecond.
 
-use super::mutex::{AsyncLock, Lock, ParkingLot, ParkingLotInTask, Std, ThreadLock, TokioMutex};
-use crate::executor::{Executor, Smol, Tokio, figures_on};
+use super::mutex::{
+    AsyncLock, GochanMutex, Lock, ParkingLot, ParkingLotInTask, Std, ThreadLock, TokioMutex,
+};
+use crate::executor::{Executor, Gochan, Smol, Tokio, figures_on};
 use crate::measure::Figure;
 use crate::registry::{Registry, TWO};
 use std::sync::Arc;
@@ -11,6 +14,8 @@ use std::time::{Duration, Instant};
 const TASKS: usize = 8;
 const LASTING: Duration = Duration::from_secs(1);
 const ROUNDS: u32 = 2;
+/// How long the hog keeps the mutex.
+const HOLD: Duration = Duration::from_micros(100);
 
 /// What one of them got: how often, and after how long at worst.
 #[derive(Clone, Copy, Default)]
@@ -27,6 +32,7 @@ impl Got {
 }
 
 pub fn register(rows: &mut Registry) {
+    tiny::<Gochan, GochanMutex>(rows, "gochan");
     tiny::<Tokio, TokioMutex>(rows, "tokio");
     tiny::<Tokio, AsyncLock>(rows, "async-lock");
     tiny::<Smol, AsyncLock>(rows, "async-lock@smol");
@@ -37,9 +43,65 @@ pub fn register(rows: &mut Registry) {
     rows.figures("E06_fair_tiny", "std-threads", TWO, ROUNDS, |_| {
         threads::<Std>()
     });
+    yielding::<Gochan, GochanMutex>(rows, "gochan");
     yielding::<Tokio, TokioMutex>(rows, "tokio");
     yielding::<Tokio, AsyncLock>(rows, "async-lock");
     yielding::<Smol, AsyncLock>(rows, "async-lock@smol");
+    hog::<Gochan, GochanMutex>(rows, "gochan");
+    hog::<Tokio, TokioMutex>(rows, "tokio");
+    hog::<Tokio, AsyncLock>(rows, "async-lock");
+    hog::<Smol, AsyncLock>(rows, "async-lock@smol");
+}
+
+fn hog<E: Executor, L: Lock>(rows: &mut Registry, peer: &'static str) {
+    rows.figures(
+        "E07_hog_8waiters",
+        peer,
+        TWO,
+        ROUNDS,
+        figures_on::<E, _, _>(against_a_hog::<E, L>),
+    );
+}
+
+/// What the waiters got. Between two locks each gives way; the hog only where its executor makes it.
+async fn against_a_hog<E: Executor, L: Lock>() -> Vec<Figure> {
+    let mutex = Arc::new(L::Mutex::default());
+    let end = Instant::now() + LASTING;
+    let hogged = mutex.clone();
+    let hog = E::spawn(async move {
+        while Instant::now() < end {
+            let guard = L::lock(&hogged).await;
+            let since = Instant::now();
+            while since.elapsed() < HOLD {
+                std::hint::spin_loop();
+            }
+            drop(guard);
+        }
+    });
+    let mut joins = Vec::new();
+    for _ in 0..TASKS {
+        let mutex = mutex.clone();
+        joins.push(E::spawn(async move {
+            let mut got = Got::default();
+            loop {
+                E::yield_now().await;
+                let asked = Instant::now();
+                if asked > end {
+                    return got;
+                }
+                let mut count = L::lock(&mutex).await;
+                got.note(asked.elapsed());
+                *count += 1;
+            }
+        }));
+    }
+    let mut all = Vec::new();
+    for join in joins {
+        all.push(join.await);
+    }
+    hog.await;
+    let total = *L::lock(&mutex).await;
+    figures(&all, total)
 }
 
 fn tiny<E: Executor, L: Lock>(rows: &mut Registry, peer: &'static str) {

@@ -1,7 +1,7 @@
 //! E01, E02: mutexes. One operation is one lock, increment and unlock.
 
 use super::share;
-use crate::executor::{Executor, Smol, Tokio, on, on_threads};
+use crate::executor::{Executor, Gochan, Smol, Tokio, on, on_threads};
 use crate::measure::Spent;
 use crate::registry::{BOTH, ONE, Registry, TWO};
 use std::future::{Future, ready};
@@ -26,12 +26,22 @@ pub trait ThreadLock: 'static {
     fn lock(mutex: &Self::Mutex) -> Self::Guard<'_>;
 }
 
+pub struct GochanMutex;
 pub struct TokioMutex;
 pub struct AsyncLock;
 /// A blocking mutex used inside tasks: what tokio's documentation advises for sections without an await.
 pub struct ParkingLotInTask;
 pub struct ParkingLot;
 pub struct Std;
+
+impl Lock for GochanMutex {
+    type Mutex = gochan::sync::Mutex<u64>;
+    type Guard<'a> = gochan::sync::MutexGuard<'a, u64>;
+
+    fn lock(mutex: &Self::Mutex) -> impl Future<Output = Self::Guard<'_>> + Send {
+        mutex.lock()
+    }
+}
 
 impl Lock for TokioMutex {
     type Mutex = tokio::sync::Mutex<u64>;
@@ -79,10 +89,12 @@ impl ThreadLock for Std {
 }
 
 pub fn register(rows: &mut Registry) {
+    enter::<Gochan, GochanMutex>(rows, "gochan");
     enter::<Tokio, TokioMutex>(rows, "tokio");
     enter::<Tokio, AsyncLock>(rows, "async-lock");
     enter::<Smol, AsyncLock>(rows, "async-lock@smol");
     enter::<Tokio, ParkingLotInTask>(rows, "parking_lot-in-task");
+    enter_yielding::<Gochan, GochanMutex>(rows, "gochan");
     enter_yielding::<Tokio, TokioMutex>(rows, "tokio");
     enter_yielding::<Tokio, AsyncLock>(rows, "async-lock");
     enter_yielding::<Smol, AsyncLock>(rows, "async-lock@smol");
