@@ -108,6 +108,18 @@ const UNSAFE: &[(&str, &str)] = &[
     ("src/task/waker.rs", "a waker is a pointer to the task cell"),
     ("src/rt/queue.rs", "takes tasks out of a ring of pointers"),
     (
+        "src/sync/rwmutex.rs",
+        "a value that only guards reach: says when it may be shared",
+    ),
+    (
+        "src/sync/rwmutex/guard.rs",
+        "the guards: references to the value for as long as the mutex is held",
+    ),
+    (
+        "src/sync/rwmutex/loom.rs",
+        "a value that loom watches, behind the mutex under test",
+    ),
+    (
         "src/rt/context.rs",
         "finds the worker on this thread's stack from a thread-local pointer",
     ),

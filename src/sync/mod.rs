@@ -3,6 +3,7 @@
 //! | you want | look at |
 //! |---|---|
 //! | to have something to yourself | [`Mutex`] |
+//! | many to read or one to write | [`RwMutex`] |
 //! | to wait until it has changed | [`Cond`] |
 //! | to wait until others are done | [`WaitGroup`] |
 //! | to do something once | [`Once`], [`OnceCell`] |
@@ -31,17 +32,21 @@
 //! });
 //! ```
 
+mod around;
 pub mod barrier;
 pub mod cond;
 pub mod mutex;
 mod named;
 pub mod once;
 pub mod once_cell;
+pub mod rwmutex;
 pub mod waitgroup;
+mod wish;
 
 pub use barrier::Barrier;
 pub use cond::Cond;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
+pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
 pub use waitgroup::WaitGroup;

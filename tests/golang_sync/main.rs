@@ -9,4 +9,5 @@ mod common;
 mod cond;
 mod mutex;
 mod once;
+mod rwmutex;
 mod waitgroup;
