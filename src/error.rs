@@ -49,6 +49,45 @@ pub enum RecvTimeoutError {
     Closed,
 }
 
+/// Why [`Semaphore::acquire`](crate::sync::Semaphore::acquire) has no permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcquireError {
+    /// The semaphore is closed.
+    Closed,
+    /// It has fewer permits in all.
+    TooMany,
+}
+
+/// Why [`Semaphore::try_acquire`](crate::sync::Semaphore::try_acquire) has no permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryAcquireError {
+    /// The semaphore is closed.
+    Closed,
+    /// Too few are there now, or others wait for them.
+    NoPermits,
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AcquireError::Closed => "the semaphore is closed",
+            AcquireError::TooMany => "the semaphore has fewer permits than were asked for",
+        })
+    }
+}
+
+impl fmt::Display for TryAcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryAcquireError::Closed => "the semaphore is closed",
+            TryAcquireError::NoPermits => "no permits are there",
+        })
+    }
+}
+
+impl Error for AcquireError {}
+impl Error for TryAcquireError {}
+
 /// The time limit of a [`timeout`](crate::timeout) has passed.
 #[cfg(feature = "rt")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,11 +82,12 @@ pub mod __private {
 pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, unbounded};
 #[cfg(feature = "rt")]
 pub use context::{CancelCauseHandle, CancelHandle, Context, sleep_ctx, sleep_until_ctx};
+pub use error::{
+    AcquireError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, SetError,
+    TryAcquireError, TryRecvError, TrySendError,
+};
 #[cfg(feature = "rt")]
 pub use error::{BuildError, Cause, ContextError, Elapsed, RecvContextError, SendContextError};
-pub use error::{
-    RecvError, RecvTimeoutError, SendError, SendTimeoutError, SetError, TryRecvError, TrySendError,
-};
 #[cfg(feature = "rt")]
 pub use rt::{
     Builder, Runtime, YieldNow, block_on, blocking, go, max_procs, num_tasks, run, yield_now,

@@ -5,6 +5,7 @@
 //! | to have something to yourself | [`Mutex`] |
 //! | many to read or one to write | [`RwMutex`] |
 //! | to wait until it has changed | [`Cond`] |
+//! | so many at a time | [`Semaphore`] |
 //! | to wait until others are done | [`WaitGroup`] |
 //! | to do something once | [`Once`], [`OnceCell`] |
 //! | to go on together | [`Barrier`] |
@@ -40,6 +41,7 @@ mod named;
 pub mod once;
 pub mod once_cell;
 pub mod rwmutex;
+pub mod semaphore;
 pub mod waitgroup;
 mod wish;
 
@@ -49,4 +51,5 @@ pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
 pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
+pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use waitgroup::WaitGroup;

@@ -10,4 +10,5 @@ mod cond;
 mod mutex;
 mod once;
 mod rwmutex;
+mod semaphore;
 mod waitgroup;
