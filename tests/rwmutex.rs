@@ -782,3 +782,112 @@ mod facts {
         assert!(size_of::<ReadFuture<'_, u8>>() <= 112);
     }
 }
+
+mod in_the_dump {
+    use super::*;
+    use gochan::diag::{Dump, Wait, dump};
+    use gochan::hook::ObjId;
+    use gochan::task::Builder;
+
+    /// Looks until `id` waits.
+    fn waiting(id: ObjId) -> (Dump, Wait) {
+        loop {
+            let dump = dump();
+            let wait = dump.task(id).and_then(|task| task.wait.clone());
+            if let Some(wait) = wait
+                && wait.reason.as_str().starts_with("sync.RWMutex")
+            {
+                return (dump, wait);
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Asks to read what it reads, with a writer in between.
+    #[test]
+    fn a_recursive_read_is_named() {
+        watch(|| {
+            let m = Arc::new(RwMutex::new(7).named("cache"));
+            let (mine, (tx, rx)) = (m.clone(), chan::<()>(0));
+            let acquired = line!() + 2;
+            let reader = Builder::new().name("reader").go(async move {
+                let first = mine.read().await;
+                let _ = rx.recv().await;
+                *first + *mine.read().await
+            });
+            while m.stats().readers == 0 {
+                std::thread::yield_now();
+            }
+            let mine = m.clone();
+            let writer = Builder::new().name("writer").go(async move {
+                *mine.write().await += 1;
+            });
+            let (_, wait) = waiting(writer.id());
+            let object = wait.object.unwrap();
+            assert_eq!(object.holders.len(), 1);
+            assert_eq!(object.holders[0].id, reader.id());
+            assert_eq!(object.holders[0].site.unwrap().line(), acquired);
+            assert!(wait.again.is_none());
+            drop(tx);
+            let (dump, wait) = waiting(reader.id());
+            let again = wait.again.unwrap();
+            assert!(again.reads);
+            assert_eq!(again.behind, [writer.id()]);
+            assert_eq!(again.site.unwrap().line(), acquired);
+            let text = dump.to_string();
+            let named = format!(
+                "\ttask {} waits to read what it already reads, acquired at {}:{acquired}; writer task {} \"writer\" waits in between\n",
+                reader.id().number(),
+                file!(),
+                writer.id().number()
+            );
+            assert!(text.contains(&named), "{text}");
+            let on = format!("on {} \"cache\"", m.id());
+            assert!(text.contains(&on), "{text}");
+            writer.abort();
+            assert_eq!(reader.wait().unwrap(), 14);
+            drop(writer.wait());
+            assert_free(&m);
+        });
+    }
+
+    #[test]
+    fn all_readers_are_named_and_threads_too() {
+        watch(|| {
+            let m = Arc::new(mutex());
+            let here = line!() + 1;
+            let mine = m.read_blocking();
+            let other = m.clone();
+            let reader = gochan::go(async move {
+                let _held = other.read().await;
+                gochan::never::<()>().recv().await
+            });
+            while m.stats().readers < 2 {
+                std::thread::yield_now();
+            }
+            let other = m.clone();
+            let writer = std::thread::spawn(move || drop(other.write_blocking()));
+            let object = loop {
+                let dump = dump();
+                let waits = dump.tasks.iter().filter_map(|task| task.wait.as_ref());
+                let mut on = waits.filter_map(|wait| wait.object.as_ref());
+                if let Some(object) = on.find(|object| object.id == m.id()) {
+                    break object.clone();
+                }
+                std::thread::yield_now();
+            };
+            assert_eq!((object.holders.len(), object.waiters), (2, 1));
+            assert!(object.holders.iter().any(|h| h.id == reader.id()));
+            assert!(
+                object
+                    .holders
+                    .iter()
+                    .any(|h| h.site.unwrap().line() == here)
+            );
+            reader.abort();
+            drop(mine);
+            writer.join().unwrap();
+            assert_free(&m);
+        });
+    }
+}

@@ -106,6 +106,20 @@ pub struct Wait {
     pub arms: Vec<Arm>,
     /// How many arms there are in all.
     pub arm_count: usize,
+    /// It waits for a lock that it holds itself already.
+    pub again: Option<Again>,
+}
+
+/// The hold of who waits for what it holds itself: as a rule it waits for ever.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Again {
+    /// Where it acquired what it waits for.
+    pub site: Option<Site>,
+    /// It asks to read what it reads already. That works, unless a writer has come in between.
+    pub reads: bool,
+    /// Those writers, in the order in which they came.
+    pub behind: Vec<ObjId>,
 }
 
 /// One arm of a select that waits.
@@ -203,6 +217,8 @@ struct Known {
     alive: HashMap<ObjId, Option<Site>>,
     holdings: HashMap<ObjId, Vec<Holding>>,
     waiters: HashMap<ObjId, usize>,
+    /// Who waits to write, and since when.
+    writers: HashMap<ObjId, Vec<(u64, ObjId)>>,
 }
 
 impl Known {
@@ -212,7 +228,14 @@ impl Known {
             holdings.entry(held.what).or_default().push(held);
         }
         let mut waiters = HashMap::new();
-        for wait in seen.iter().filter_map(|seen| seen.wait.as_ref()) {
+        let mut writers: HashMap<ObjId, Vec<_>> = HashMap::new();
+        for (who, wait) in seen.iter().filter_map(|s| Some((s.id, s.wait.as_ref()?))) {
+            if wait.reason == WaitReason::RwMutexWrite {
+                writers
+                    .entry(wait.object)
+                    .or_default()
+                    .push((wait.since, who));
+            }
             let mut objects: Vec<_> = wait.arms.iter().flatten().map(|arm| arm.object).collect();
             objects.push(wait.object);
             objects.sort_unstable();
@@ -226,11 +249,31 @@ impl Known {
             alive: seen.iter().map(|seen| (seen.id, seen.spawned)).collect(),
             holdings,
             waiters,
+            writers,
         }
     }
 
     fn age(&self, since: u64) -> u64 {
         clock::ticks_to_ns(self.now.saturating_sub(since))
+    }
+
+    /// What there is to say of a wait for a lock that the one who waits has acquired before.
+    fn again(&self, who: ObjId, wait: &WaitSnapshot) -> Option<Again> {
+        let is_lock = matches!(wait.object.kind(), Kind::Mutex | Kind::RwMutex);
+        let holdings = self.holdings.get(&wait.object).filter(|_| is_lock)?;
+        let own = holdings.iter().find(|held| held.who == who)?;
+        let mut writers = match wait.reason {
+            WaitReason::RwMutexRead => self.writers.get(&wait.object).cloned(),
+            _ => None,
+        }
+        .unwrap_or_default();
+        writers.retain(|(since, _)| *since <= wait.since);
+        writers.sort_unstable();
+        Some(Again {
+            site: own.site,
+            reads: !writers.is_empty(),
+            behind: writers.into_iter().map(|(_, writer)| writer).collect(),
+        })
     }
 
     fn holders(&self, id: ObjId) -> Vec<Holder> {
@@ -294,7 +337,7 @@ impl TaskInfo {
             id: seen.id,
             name: object::name(seen.id),
             state,
-            wait: wait.map(|wait| Wait::new(wait, known)),
+            wait: wait.map(|wait| Wait::new(seen.id, wait, known)),
             spawned: seen.spawned,
             parent: some(seen.parent),
             age_ns: known.age(seen.spawned_at),
@@ -319,7 +362,7 @@ impl TaskInfo {
 }
 
 impl Wait {
-    fn new(seen: &WaitSnapshot, known: &Known) -> Wait {
+    fn new(who: ObjId, seen: &WaitSnapshot, known: &Known) -> Wait {
         let arm = |arm: &ArmNote| Arm {
             reason: arm.reason,
             object: Object::new(arm.object, arm.made, known),
@@ -337,6 +380,7 @@ impl Wait {
             site: seen.site,
             arms: seen.arms.iter().flatten().map(arm).collect(),
             arm_count: seen.arm_count.into(),
+            again: known.again(who, seen),
         }
     }
 }

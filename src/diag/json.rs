@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Serialize, Serializer};
 
-use super::dump::{Arm, Dump, Holder, Object, TaskInfo, Wait};
+use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, Wait};
 use crate::hook::ObjId;
 
 const VERSION: u32 = 1;
@@ -32,7 +32,7 @@ impl Dump {
     ///           "holders": [], "count": null, "waiters": 1, "mode": null
     ///         },
     ///         "site": { "file": "src/main.rs", "line": 44, "column": 12 },
-    ///         "arms": [], "arm_count": 0
+    ///         "arms": [], "arm_count": 0, "again": null
     ///       },
     ///       "spawned": { "file": "src/main.rs", "line": 30, "column": 9 },
     ///       "parent": "task#1", "age_ns": 5300000000,
@@ -47,6 +47,8 @@ impl Dump {
     /// * `kind` of a plain thread inside a blocking wait is `thread`; it has no `spawned`, `parent` and `type_name`.
     /// * An arm of a select is `{ "reason", "object", "site" }`; the first four are listed and all are counted.
     /// * Who holds a lock or a permit is `{ "id", "kind", "number", "name", "gone", "site", "held_ns" }`.
+    /// * `again` is there if it waits for a lock that it holds itself: `{ "reads", "site", "behind" }`; `reads` if it
+    ///   asks to read what it reads already, `behind` the writers that came in between, `site` where it acquired it.
     /// * Times ending in `_ns` are nanoseconds.
     /// * The order is that of [`Dump::tasks`]. New fields may be added to this version; other changes raise it.
     ///
@@ -112,6 +114,14 @@ struct WaitJson<'a> {
     site: Option<PlaceJson>,
     arms: Vec<ArmJson<'a>>,
     arm_count: usize,
+    again: Option<AgainJson>,
+}
+
+#[derive(Serialize)]
+struct AgainJson {
+    reads: bool,
+    site: Option<PlaceJson>,
+    behind: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -186,6 +196,17 @@ impl<'a> From<&'a Wait> for WaitJson<'a> {
             site: wait.site.map(PlaceJson::from),
             arms: wait.arms.iter().map(ArmJson::from).collect(),
             arm_count: wait.arm_count,
+            again: wait.again.as_ref().map(AgainJson::from),
+        }
+    }
+}
+
+impl From<&Again> for AgainJson {
+    fn from(own: &Again) -> Self {
+        AgainJson {
+            reads: own.reads,
+            site: own.site.map(PlaceJson::from),
+            behind: own.behind.iter().map(ObjId::to_string).collect(),
         }
     }
 }

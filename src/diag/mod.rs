@@ -35,4 +35,4 @@ mod dump;
 mod json;
 mod text;
 
-pub use self::dump::{Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait, dump};
+pub use self::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait, dump};

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
-use super::dump::{Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait};
+use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait};
 use crate::hook::{Kind, ObjId, WaitReason, object};
 
 /// More than this many alike are folded.
@@ -34,13 +34,13 @@ impl Display for Dump {
         headline(self, f)?;
         let mut groups: HashMap<Alike, Vec<&TaskInfo>> = HashMap::new();
         for task in &self.tasks {
-            if let Some(wait) = &task.wait {
+            if let Some(wait) = foldable(task) {
                 groups.entry(alike(wait)).or_default().push(task);
             }
         }
         for task in &self.tasks {
             // The group is told at its longest wait, which comes first.
-            let group = task.wait.as_ref().and_then(|wait| groups.get(&alike(wait)));
+            let group = foldable(task).and_then(|wait| groups.get(&alike(wait)));
             match group {
                 Some(group) if group.len() > FOLD => {
                     if group[0].id == task.id {
@@ -72,6 +72,11 @@ fn headline(dump: &Dump, f: &mut Formatter<'_>) -> fmt::Result {
     )
 }
 
+/// The wait of a task that may be told together with others: not of one that waits for itself.
+fn foldable(task: &TaskInfo) -> Option<&Wait> {
+    task.wait.as_ref().filter(|wait| wait.again.is_none())
+}
+
 fn alike(wait: &Wait) -> Alike {
     let place = |site: Option<&'static Location<'static>>| -> Place {
         site.map(|site| (site.file(), site.line(), site.column()))
@@ -99,7 +104,7 @@ impl Display for TaskInfo {
         };
         writeln!(f, "{mark}]:")?;
         if let Some(wait) = &self.wait {
-            told(wait, f)?;
+            told(self.id, wait, f)?;
         }
         spawned(self, f)?;
         history(self, f)
@@ -112,7 +117,7 @@ fn word(task: &TaskInfo) -> &'static str {
     reason.unwrap_or(task.state.as_str())
 }
 
-fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
+fn told(who: ObjId, wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     if let Some(object) = &wait.object {
         writeln!(f, "\ton {object}")?;
         held(object, "\t", f)?;
@@ -121,6 +126,9 @@ fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     let made = wait.object.as_ref().and_then(|object| object.made);
     if let Some(site) = wait.site.filter(|site| Some(*site) != made) {
         writeln!(f, "\twaits at {}", At(site))?;
+    }
+    if let Some(own) = &wait.again {
+        again(who, own, f)?;
     }
     for arm in &wait.arms {
         writeln!(f, "\t\t{arm}")?;
@@ -131,6 +139,31 @@ fn told(wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     match wait.arm_count.saturating_sub(wait.arms.len()) {
         0 => Ok(()),
         more => writeln!(f, "\t\tand {more} more"),
+    }
+}
+
+/// It waits for what it holds itself.
+fn again(who: ObjId, own: &Again, f: &mut Formatter<'_>) -> fmt::Result {
+    let what = match own.reads {
+        true => "to read what it already reads",
+        false => "for what it holds itself",
+    };
+    write!(f, "\t{} waits {what}", Who(who, None))?;
+    if let Some(site) = own.site {
+        write!(f, ", acquired at {}", At(site))?;
+    }
+    for (n, writer) in own.behind.iter().enumerate() {
+        let sign = if n == 0 { "; writer" } else { ", then" };
+        write!(
+            f,
+            "{sign} {}",
+            Who(*writer, object::name(*writer).as_deref())
+        )?;
+    }
+    match own.behind.len() {
+        0 => writeln!(f),
+        1 => writeln!(f, " waits in between"),
+        _ => writeln!(f, " wait in between"),
     }
 }
 

@@ -36,6 +36,11 @@ fn every_field_has_its_place() {
             site: Some(site),
         }],
         arm_count: 9,
+        again: Some(Again {
+            site: Some(site),
+            reads: true,
+            behind: vec![ObjId::from_raw(6)],
+        }),
     };
     let task = TaskInfo {
         id: ObjId::from_raw(18),
@@ -68,6 +73,7 @@ fn every_field_has_its_place() {
         "reason": "select", "class": "chan", "waited_ns": 5, "object": null, "site": place,
         "arms": [{ "reason": "chan send", "object": object, "site": place }],
         "arm_count": 9,
+        "again": { "reads": true, "site": place, "behind": ["task#6"] },
     });
     let expected = json!({
         "version": 1,

@@ -80,6 +80,7 @@ fn waiting(reason: WaitReason, waited_ns: u64, object: Option<Object>) -> Wait {
         site: Some(here()),
         arms: Vec::new(),
         arm_count: 0,
+        again: None,
     }
 }
 
@@ -191,6 +192,7 @@ fn a_select_lists_its_arms() {
             arm(WaitReason::Sleep, Some(object(Kind::Timer, 9, None))),
         ],
         arm_count: 6,
+        again: None,
         ..waiting(WaitReason::Select, 1_500_000, None)
     };
     let task = TaskInfo {

@@ -25,7 +25,9 @@ fn loom_semaphore_one_permit_for_three() {
         let s = Arc::new(Semaphore::new(1));
         let others = [0, 1].map(|_| go(&s, |s| drop(block_on(s.acquire()))));
         drop(block_on(s.acquire()));
-        others.map(|other| other.join().unwrap());
+        for other in others {
+            other.join().unwrap();
+        }
         assert_whole(&s, 1);
     });
 }
