@@ -24,6 +24,7 @@
 
 pub(crate) mod case;
 pub(crate) mod lock;
+pub(crate) mod note;
 pub(crate) mod op;
 pub(crate) mod parker;
 #[cfg(feature = "rt")]

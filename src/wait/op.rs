@@ -25,12 +25,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::lock::{Locked, Object};
+pub(crate) use super::note::{note, out_of_budget};
 use super::queue::{Queue, Sudog};
 use super::reason::WaitReason;
 use super::waiter::{How, Seen, Slot, Waiter};
 use super::wakes::Wakes;
 use crate::clock;
-use crate::hook::{Note, ObjId, current};
+use crate::hook::{Note, current};
 use crate::shim::{LOOKS, spin_loop};
 
 /// What a look without the lock saw of an object.
@@ -542,36 +543,5 @@ impl<O: Op> std::fmt::Debug for Park<O> {
             .field("site", &self.op.site())
             .field("stage", &self.stage)
             .finish()
-    }
-}
-
-/// The slice is used up: lets others run first.
-#[cold]
-pub(crate) fn out_of_budget<T>(cx: &mut Context<'_>, site: &'static Location<'static>) -> Poll<T> {
-    let since = clock::ticks();
-    let (reason, object) = (WaitReason::Preempted, ObjId::NONE);
-    current::park(&Note {
-        task: current::task_id(),
-        reason,
-        object,
-        made: None,
-        site,
-        since,
-    });
-    current::yield_park(cx.waker());
-    Poll::Pending
-}
-
-/// Who waits for what, for the record and the hooks.
-#[inline(always)]
-pub(crate) fn note<O: Op>(op: &O, since: u64) -> Note {
-    let object = op.object();
-    Note {
-        task: current::task_id(),
-        reason: O::REASON,
-        object: object.id(),
-        made: Some(object.made()),
-        site: op.site(),
-        since,
     }
 }
