@@ -18,7 +18,7 @@
 //!
 //! Ordering pair: stores Release, loads Acquire: who acts on a look sees what the holder did before.
 
-use crate::shim::{AtomicU32, AtomicUsize, Ordering::*};
+use crate::shim::{AtomicU32, AtomicUsize, Ordering::*, owned, owned_u32};
 use crate::wait::op::Look;
 
 /// Closed, for good.
@@ -55,12 +55,12 @@ impl Gate {
 
     #[inline(always)]
     pub(super) fn tail(&self) -> usize {
-        self.tail.load(Relaxed)
+        owned(&self.tail)
     }
 
     #[inline(always)]
     pub(super) fn head(&self) -> usize {
-        self.head.load(Relaxed)
+        owned(&self.head)
     }
 
     #[inline(always)]
@@ -70,7 +70,7 @@ impl Gate {
 
     #[inline(always)]
     pub(super) fn held_flags(&self) -> u32 {
-        self.flags.load(Relaxed) & FLAG_MASK
+        owned_u32(&self.flags) & FLAG_MASK
     }
 
     #[inline(always)]
@@ -85,7 +85,7 @@ impl Gate {
 
     #[inline(always)]
     pub(super) fn set_flag(&self, flag: u32, on: bool) {
-        let old = self.flags.load(Relaxed);
+        let old = owned_u32(&self.flags);
         let new = if on { old | flag } else { old & !flag };
         if new != old {
             self.flags.store(new.wrapping_add(1 << FLAG_BITS), Release);
@@ -93,7 +93,7 @@ impl Gate {
     }
 
     pub(super) fn set_flags(&self, flags: u32) {
-        let old = self.flags.load(Relaxed);
+        let old = owned_u32(&self.flags);
         if old & FLAG_MASK != flags {
             self.flags.store(
                 (old & !FLAG_MASK).wrapping_add(1 << FLAG_BITS) | flags,

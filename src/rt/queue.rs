@@ -26,7 +26,7 @@ use std::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
 
-use crate::shim::{Arc, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, RING};
+use crate::shim::{Arc, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, RING, owned};
 use crate::task::{Header, Runnable};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -124,7 +124,7 @@ impl Local {
     pub(super) fn push(&mut self, task: Runnable, spill: impl FnOnce(Spilled<'_>)) {
         let ends = &*self.queue.ends;
         // ORDERING: Relaxed: only we store it.
-        let tail = ends.tail.load(Relaxed);
+        let tail = owned(&ends.tail);
         // ORDERING: pairs with the Release of a thief: it has read the slots that we are about to reuse.
         let head = ends.head.load(Acquire);
         if tail.wrapping_sub(head) < CAP {
@@ -162,7 +162,7 @@ impl Local {
     pub(super) fn pop(&mut self) -> Option<Runnable> {
         let ends = &*self.queue.ends;
         // ORDERING: Relaxed: only we store tail; of head any value will do, the exchange below tells the truth.
-        let tail = ends.tail.load(Relaxed);
+        let tail = owned(&ends.tail);
         let mut head = ends.head.load(Relaxed);
         loop {
             if head == tail {
@@ -251,7 +251,7 @@ impl Local {
     pub(super) fn steal_from(&mut self, victim: &Queue) -> Option<Runnable> {
         debug_assert_eq!(self.len(), 0);
         // ORDERING: Relaxed: only we store it.
-        let base = self.queue.ends.tail.load(Relaxed);
+        let base = owned(&self.queue.ends.tail);
         loop {
             // ORDERING: Acquire on head before tail: tail is then at least as new, so head is not beyond it.
             let head = victim.ends.head.load(Acquire);

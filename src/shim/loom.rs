@@ -2,7 +2,7 @@
 //! checked against all others, and so is the *end* of both, as a write: whoever still touches them then would touch freed
 //! memory on the real machine.
 
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unsafe_code)]
 
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
@@ -143,6 +143,22 @@ pub(crate) use const_fn;
 
 /// Few places, so that a model sees the ring full, wrapped and stolen from.
 pub(crate) const RING: usize = 4;
+
+/// The value of a word that only the caller may store now, which loom checks. It is no access of the model's: loom keeps
+/// only the last access of each word, so that a storer's own load would hide that somebody else had looked before the
+/// store, and the order "look, store" the other way round would never be tried.
+#[track_caller]
+pub(crate) fn owned(word: &AtomicUsize) -> usize {
+    // SAFETY: loom's atomics are cells of its own; it panics should another thread be storing.
+    unsafe { word.unsync_load() }
+}
+
+/// The same.
+#[track_caller]
+pub(crate) fn owned_u32(word: &AtomicU32) -> u32 {
+    // SAFETY: as above.
+    unsafe { word.unsync_load() }
+}
 
 /// Sets a flag and tells what it was. A flag that is set already is left alone: loom does not know that nothing can come
 /// between what a swap reads and what it writes, and might let a later clearing of the flag go before the swap for ever.

@@ -47,6 +47,18 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
+/// The value of a word that only the caller may store now, by a lock it holds or by its role.
+#[inline(always)]
+pub(crate) fn owned(word: &AtomicUsize) -> usize {
+    word.load(Ordering::Relaxed)
+}
+
+/// The same.
+#[inline(always)]
+pub(crate) fn owned_u32(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Relaxed)
+}
+
 /// Places in a worker's ring: as in Go.
 pub(crate) const RING: usize = 256;
 

@@ -379,3 +379,21 @@ fn loom_length_is_never_more_than_there_was() {
         assert_eq!(rx.len(), 0);
     });
 }
+
+/// There is room all the time, though the counters pass each other between two looks at them. The worker's operations are
+/// those that do not look first: loom keeps one look of each word, and theirs would hide ours.
+#[test]
+fn loom_look_to_send_v_send_and_receive() {
+    model_with(3, || {
+        let (tx, rx) = chan(2);
+        let (other, taker) = (tx.clone(), rx.clone());
+        let worker = thread::spawn(move || {
+            let (_, waker) = Count::new();
+            assert!(poll(std::pin::pin!(other.send(value(1))), &waker).is_ready());
+            polled(poll(std::pin::pin!(taker.recv()), &waker))
+        });
+        assert!(tx.try_send(value(2)).is_ok());
+        assert!(worker.join().unwrap().is_ready());
+        drop(rx);
+    });
+}
