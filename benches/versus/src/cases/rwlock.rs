@@ -1,7 +1,7 @@
 //! E03: reader-writer locks. One operation is one lock, access and unlock.
 
 use super::share;
-use crate::executor::{Executor, Smol, Tokio, on};
+use crate::executor::{Executor, Gochan, Smol, Tokio, on};
 use crate::measure::Spent;
 use crate::registry::{ONE, Registry, TWO};
 use std::future::{Future, ready};
@@ -21,16 +21,20 @@ trait Lock: 'static {
     fn write(lock: &Self::RwLock) -> impl Future<Output = Self::Write<'_>> + Send;
 }
 
+struct GochanRwMutex;
 struct TokioRwLock;
 struct AsyncLock;
 struct ParkingLotInTask;
 
 macro_rules! lock {
     ($peer:ident: $($path:ident)::+, $($wrap:path)?) => {
+        lock!($peer: $($path)::+, RwLock, RwLockReadGuard, RwLockWriteGuard, $($wrap)?);
+    };
+    ($peer:ident: $($path:ident)::+, $lock:ident, $read:ident, $write:ident, $($wrap:path)?) => {
         impl Lock for $peer {
-            type RwLock = $($path)::+::RwLock<u64>;
-            type Read<'a> = $($path)::+::RwLockReadGuard<'a, u64>;
-            type Write<'a> = $($path)::+::RwLockWriteGuard<'a, u64>;
+            type RwLock = $($path)::+::$lock<u64>;
+            type Read<'a> = $($path)::+::$read<'a, u64>;
+            type Write<'a> = $($path)::+::$write<'a, u64>;
 
             fn read(lock: &Self::RwLock) -> impl Future<Output = Self::Read<'_>> + Send {
                 $($wrap)?(lock.read())
@@ -41,11 +45,13 @@ macro_rules! lock {
         }
     };
 }
+lock!(GochanRwMutex: gochan::sync, RwMutex, RwMutexReadGuard, RwMutexWriteGuard,);
 lock!(TokioRwLock: tokio::sync,);
 lock!(AsyncLock: async_lock,);
 lock!(ParkingLotInTask: parking_lot, ready);
 
 pub fn register(rows: &mut Registry) {
+    enter::<Gochan, GochanRwMutex>(rows, "gochan");
     enter::<Tokio, TokioRwLock>(rows, "tokio");
     enter::<Tokio, AsyncLock>(rows, "async-lock");
     enter::<Smol, AsyncLock>(rows, "async-lock@smol");

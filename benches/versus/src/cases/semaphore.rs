@@ -1,7 +1,7 @@
 //! E05: semaphores. One operation is one permit taken and given back.
 
 use super::share;
-use crate::executor::{Executor, Smol, Tokio, on};
+use crate::executor::{Executor, Gochan, Smol, Tokio, on};
 use crate::measure::Spent;
 use crate::registry::{BOTH, ONE, Registry};
 use std::future::Future;
@@ -21,8 +21,24 @@ trait Permits: 'static {
     fn try_acquire(semaphore: &Self::Semaphore) -> Option<Self::Permit<'_>>;
 }
 
+struct GochanSemaphore;
 struct TokioSemaphore;
 struct AsyncLock;
+
+impl Permits for GochanSemaphore {
+    type Semaphore = gochan::sync::Semaphore;
+    type Permit<'a> = gochan::sync::SemaphorePermit<'a>;
+
+    fn new(permits: usize) -> Self::Semaphore {
+        gochan::sync::Semaphore::new(permits)
+    }
+    async fn acquire(semaphore: &Self::Semaphore) -> Self::Permit<'_> {
+        semaphore.acquire().await.expect("open")
+    }
+    fn try_acquire(semaphore: &Self::Semaphore) -> Option<Self::Permit<'_>> {
+        semaphore.try_acquire().ok()
+    }
+}
 
 impl Permits for TokioSemaphore {
     type Semaphore = tokio::sync::Semaphore;
@@ -55,6 +71,7 @@ impl Permits for AsyncLock {
 }
 
 pub fn register(rows: &mut Registry) {
+    enter::<Gochan, GochanSemaphore>(rows, "gochan");
     enter::<Tokio, TokioSemaphore>(rows, "tokio");
     enter::<Tokio, AsyncLock>(rows, "async-lock");
     enter::<Smol, AsyncLock>(rows, "async-lock@smol");
