@@ -129,6 +129,50 @@ mod rules {
         assert_free(&m);
     }
 
+    /// As of Go's mutex among writers: who is woken may find that a newcomer was faster, and keeps its place.
+    #[test]
+    fn a_newcomer_may_be_faster_than_a_woken_writer() {
+        let m = mutex();
+        let held = now(m.write());
+        let (mut a, mut b) = (parked(m.write()), parked(m.write()));
+        drop(held);
+        assert!(a.is_woken() && !b.is_woken());
+        let newcomer = m.try_write().unwrap();
+        assert_pending!(a.poll());
+        assert!(!a.is_woken());
+        let mut c = parked(m.write());
+        drop(newcomer);
+        assert!(a.is_woken() && !b.is_woken());
+        let reader = m.try_read().unwrap();
+        assert_pending!(a.poll());
+        assert!(m.try_read().is_none(), "now it is next");
+        drop(reader);
+        drop(assert_ready!(a.poll()));
+        for next in [&mut b, &mut c] {
+            assert!(next.is_woken());
+            drop(assert_ready!(next.poll()));
+        }
+        drop((a, b, c));
+        assert_free(&m);
+    }
+
+    /// A woken writer that leaves passes it on, and one that nobody polls is not waited for until it has its turn.
+    #[test]
+    fn a_woken_writer_that_leaves_wakes_the_next() {
+        let m = mutex();
+        let held = now(m.write());
+        let a = parked(m.write());
+        let mut b = parked(m.write());
+        drop(held);
+        drop(m.try_write().unwrap());
+        assert!(a.is_woken() && !b.is_woken());
+        drop(a);
+        assert!(b.is_woken());
+        drop(assert_ready!(b.poll()));
+        drop(b);
+        assert_free(&m);
+    }
+
     #[test]
     fn downgrade_lets_readers_in_and_no_writer() {
         let m = mutex();
@@ -137,7 +181,8 @@ mod rules {
         let mut w = parked(m.write());
         let mut r = parked(m.read());
         let reading = RwMutexWriteGuard::downgrade(writing);
-        assert!(r.is_woken() && !w.is_woken());
+        assert!(r.is_woken());
+        assert_pending!(w.poll());
         let other = assert_ready!(r.poll());
         assert_eq!((*reading, *other), (8, 8));
         assert!(m.try_read().is_none(), "a writer waits");
@@ -294,8 +339,10 @@ mod cancel {
         drop(reading);
         assert!(a.is_woken());
         drop(a);
-        assert!(r.is_woken() && !b.is_woken());
+        assert!(r.is_woken());
+        assert_pending!(b.poll());
         drop(assert_ready!(r.poll()));
+        assert!(b.is_woken());
         drop(assert_ready!(b.poll()));
         assert_free(&m);
     }
@@ -307,9 +354,11 @@ mod cancel {
         let (r1, r2) = (parked(m.read()), parked(m.read()));
         let mut w = parked(m.write());
         drop(held);
+        assert_pending!(w.poll());
         drop(r1);
         assert!(!w.is_woken());
         drop(r2);
+        assert!(w.is_woken());
         drop(assert_ready!(w.poll()));
         assert_free(&m);
     }
@@ -377,7 +426,7 @@ mod cancel {
     #[test]
     fn a_forgotten_future_stays_in_its_turn() {
         let m: &'static _ = Box::leak(Box::new(mutex()));
-        let held = now(m.write());
+        let held = now(m.read());
         let f: &'static mut _ = Box::leak(Box::new(m.write()));
         let mut f = std::pin::Pin::static_mut(f);
         assert!(poll_once(f.as_mut()).is_pending());
@@ -777,7 +826,7 @@ mod facts {
 
     #[test]
     fn sizes() {
-        assert!(size_of::<RwMutex<()>>() <= 96);
+        assert!(size_of::<RwMutex<()>>() <= 112);
         assert!(size_of::<RwMutexReadGuard<'_, u8>>() <= 24);
         assert!(size_of::<ReadFuture<'_, u8>>() <= 112);
     }

@@ -38,8 +38,9 @@ use raw::Raw;
 /// A value that many may read at a time, or one may write.
 ///
 /// Follows Go's `sync.RWMutex` (src/sync/rwmutex.go): a writer that waits holds off new readers, and the readers that
-/// have come while somebody wrote all run before the next writer. So neither side can starve the other. Whoever waits
-/// is handed the mutex in order; nobody overtakes. It is not poisoned: a panic gives it back.
+/// have come while somebody wrote all run before the next writer. So neither side can starve the other. Writers are
+/// served in order; as in Go, one that waited for another writer is woken to look for itself, and for a millisecond
+/// newcomers may be faster. It is not poisoned: a panic gives it back.
 ///
 /// Use it from tasks of any executor (`read().await`) and from plain threads (`read_blocking()`), also of the same
 /// mutex at the same time. Reading or writing costs one atomic instruction to begin and one to end if nobody waits.
@@ -160,7 +161,7 @@ impl<T: ?Sized> RwMutex<T> {
     pub fn try_read(&self) -> Option<RwMutexReadGuard<'_, T>> {
         let site = Location::caller();
         let mut note = self.raw.try_read(site);
-        if note.is_none() && self.raw.word().is_queued() && self.raw.unmark() {
+        if note.is_none() && self.raw.word().is_next() && self.raw.unmark() {
             note = self.raw.try_read(site);
         }
         note.map(|note| RwMutexReadGuard::new(self, note))
@@ -170,7 +171,11 @@ impl<T: ?Sized> RwMutex<T> {
     #[track_caller]
     #[inline]
     pub fn try_write(&self) -> Option<RwMutexWriteGuard<'_, T>> {
-        let note = self.raw.try_write(Location::caller());
+        let site = Location::caller();
+        let mut note = self.raw.try_write(site);
+        if note.is_none() && self.raw.word().is_next() && self.raw.unmark() {
+            note = self.raw.try_write(site);
+        }
         note.map(|note| RwMutexWriteGuard::new(self, note))
     }
 

@@ -406,7 +406,7 @@ impl Semaphore {
         let took = self.word.take_or_queue(n, waiting.queue.is_empty());
         ask.n = n;
         ask.wish = match took {
-            Took::All => Wish::acquired(self.id(), site),
+            Took::All => Wish::acquired(Hold::acquired(self.id(), site)),
             Took::None => Wish::wanted(self.id(), site),
             Took::Closed => Wish::default(),
         };

@@ -9,34 +9,57 @@ use std::panic::Location;
 
 /// The note of one who waits, made before it is queued.
 #[derive(Debug, Default)]
-pub struct Wish(Option<Hold>);
+pub struct Wish {
+    note: Option<Hold>,
+    /// It was woken, without being given anything, to look for itself.
+    nudged: bool,
+}
 
 impl Wish {
     /// Whoever runs here is about to wait for `id`.
     pub(super) fn wanted(id: ObjId, site: &'static Location<'static>) -> Wish {
-        Wish(Some(Hold::wanted(id, site)))
+        Wish::acquired(Hold::wanted(id, site))
     }
 
-    /// Whoever runs here has it already.
-    pub(super) fn acquired(id: ObjId, site: &'static Location<'static>) -> Wish {
-        Wish(Some(Hold::acquired(id, site)))
+    /// It is there already.
+    pub(super) fn acquired(note: Hold) -> Wish {
+        let (note, nudged) = (Some(note), false);
+        Wish { note, nudged }
     }
 
     /// It is handed over: for whoever does, under the lock of the object.
     pub(super) fn granted(&self) {
-        self.0.iter().for_each(Hold::granted);
+        self.note.iter().for_each(Hold::granted);
     }
 
     /// The note, for the guard.
     pub(super) fn take(&mut self) -> Hold {
-        self.0.take().expect("who waited has a note")
+        self.note.take().expect("who waited has a note")
+    }
+
+    /// Since when it waits, in ticks.
+    pub(super) fn since(&self) -> u64 {
+        self.note.as_ref().map_or(u64::MAX, Hold::since)
+    }
+
+    pub(super) fn nudge(&mut self) {
+        self.nudged = true;
+    }
+
+    pub(super) fn is_nudged(&self) -> bool {
+        self.nudged
+    }
+
+    /// Whether it was nudged; it is no more.
+    pub(super) fn unnudge(&mut self) -> bool {
+        std::mem::take(&mut self.nudged)
     }
 }
 
 impl Drop for Wish {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(note) = self.0.take() {
+        if let Some(note) = self.note.take() {
             note.released();
         }
     }

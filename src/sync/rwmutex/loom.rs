@@ -10,7 +10,7 @@ use std::task::Poll;
 use ::loom::thread;
 
 use super::{RwMutex, RwMutexWriteGuard};
-use crate::shim::{Arc, UnsafeCell, model};
+use crate::shim::{Arc, LONG, UnsafeCell, model};
 use crate::wait::loom_models::{Count, block_on, poll};
 
 struct Value(UnsafeCell<u32>);
@@ -179,5 +179,45 @@ fn loom_rwmutex_downgrade_beside_a_writer() {
         drop(reading);
         writer.join().unwrap();
         assert_free(&toy, 2);
+    });
+}
+
+/// Whoever unlocks finds that the first writer has waited for too long: it is next.
+#[test]
+fn loom_rwmutex_long_waits() {
+    model(|| {
+        LONG.set(true);
+        let toy = toy();
+        let writer = go(&toy, write);
+        let other = go(&toy, write);
+        write(&toy);
+        writer.join().unwrap();
+        other.join().unwrap();
+        LONG.set(false);
+        assert_free(&toy, 3);
+    });
+}
+
+/// One that was woken to look for itself goes away instead, and a newcomer is faster than the next.
+#[test]
+fn loom_rwmutex_a_nudged_writer_leaves() {
+    model(|| {
+        let toy = toy();
+        let mut held = toy.try_write().unwrap();
+        let (_, waker) = Count::new();
+        let mut wish = Box::pin(toy.write());
+        assert!(poll(wish.as_mut(), &waker).is_pending());
+        held.add(1);
+        let writer = go(&toy, write);
+        drop(held);
+        let mut value = 2;
+        if let Some(mut guard) = toy.try_write() {
+            guard.add(1);
+            value += 1;
+        }
+        drop(wish);
+        write(&toy);
+        writer.join().unwrap();
+        assert_free(&toy, value + 1);
     });
 }

@@ -115,12 +115,13 @@ macro_rules! op_common {
             true
         }
 
-        fn changed(&self, _: &mut Queues) {
-            // `attempt` has marked that somebody is queued before it said Pending; `left` takes the mark away.
+        fn changed(&self, queues: &mut Queues) {
+            // `attempt` has marked that somebody is queued before it said Pending.
+            self.way.raw().sync(queues);
         }
 
         fn left(&self, queues: &mut Queues, wakes: &mut Wakes) {
-            self.way.raw().settle(queues, wakes);
+            self.way.raw().left(queues, wakes);
         }
     };
 }
@@ -169,6 +170,13 @@ impl<W: Way> Op for WriteOp<W> {
 
     fn attempt(&self, queues: &mut Queues, wish: &mut Wish, _: &mut Wakes) -> Poll<W::Write> {
         match self.way.raw().write_attempt(queues, self.site, wish) {
+            true => Poll::Ready(self.way.clone().write_guard(wish.take())),
+            false => Poll::Pending,
+        }
+    }
+
+    fn retry(&self, _: &mut Queues, wish: &mut Wish) -> Poll<W::Write> {
+        match self.way.raw().write_retry(wish) {
             true => Poll::Ready(self.way.clone().write_guard(wish.take())),
             false => Poll::Pending,
         }
@@ -290,7 +298,9 @@ future!(
 impl<W: Way> ReadOp<W> {
     #[inline(always)]
     fn at_once(&self) -> Option<W::Read> {
-        let note = self.way.raw().try_read(self.site)?;
+        let raw = self.way.raw();
+        let note = raw.try_read(self.site);
+        let note = note.or_else(|| raw.soon(|| raw.try_read(self.site)))?;
         Some(self.way.clone().read_guard(note))
     }
 }
@@ -298,7 +308,9 @@ impl<W: Way> ReadOp<W> {
 impl<W: Way> WriteOp<W> {
     #[inline(always)]
     fn at_once(&self) -> Option<W::Write> {
-        let note = self.way.raw().try_write(self.site)?;
+        let raw = self.way.raw();
+        let note = raw.try_write(self.site);
+        let note = note.or_else(|| raw.soon(|| raw.try_write(self.site)))?;
         Some(self.way.clone().write_guard(note))
     }
 }

@@ -2,19 +2,29 @@
 //!
 //! What it is not: generic. What waits, and what a guard gives access to, is in `ops.rs` and `guard.rs`.
 //!
+//! *Next.* A writer that finds readers waits for them, and nobody passes it: the last reader hands the mutex over.
+//!
+//! *Nudged.* A writer that finds a writer is queued behind it, and that is all. When the mutex is given back all queued
+//! readers have it; if there are none it is free, and the first queued writer is woken, while it stays queued, to look for
+//! itself: a newcomer, who is on a processor already, may be faster. If the writer then finds readers it is next, and so
+//! it is when it has waited for more than a millisecond. That is what Go's two parts come to, the mutex for writers and
+//! the count of readers: readers and writers take turns, yet nobody has to wait for a task to be scheduled that has been
+//! given the mutex and does not run yet.
+//!
+//! A writer that stands in several queues (a select) is never nudged, but handed the mutex over.
+//!
 //! Invariants, true whenever the queues' lock is free and nobody is between leaving and handing over
-//! 1. A queued reader implies a writer: one that holds the mutex, or one that is queued too.
-//! 2. A queued writer implies a holder.
-//! 3. Who leaves hands over before it goes its way: a writer to all queued readers, or if there are none to the first
-//!    queued writer; the last reader to the first queued writer. So readers and writers take turns: a reader waits for
-//!    one writer, a writer for the writers before it and for the readers between them.
+//! 1. A queued reader implies a writer: one that holds the mutex, or one that is next.
+//! 2. A queued writer implies that somebody holds the mutex, or that the first of them is nudged.
+//! 3. NUDGED is set exactly while the first queued writer is `nudged`; no other one is.
 
 use std::panic::Location;
 
 use super::word::{Left, Seen, Word};
+use crate::clock;
 use crate::hook::Kind;
-use crate::hook::holder::Hold;
-use crate::shim::const_fn;
+use crate::hook::holder::{Hold, Runner};
+use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::Relaxed, const_fn, spin_loop};
 use crate::sync::wish::Wish;
 use crate::wait::lock::Object;
 use crate::wait::queue::Queue;
@@ -33,16 +43,26 @@ pub struct Queues {
     pub(super) write_waits: u64,
 }
 
-impl Queues {
-    fn are_empty(&self) -> bool {
-        self.readers.is_empty() && self.writers.is_empty()
-    }
+/// After so long a queued writer is next. As of Go's mutex.
+const STARVING_NS: u64 = 1_000_000;
+/// Pauses between two looks of one that hopes not to be queued.
+const PAUSES: u32 = 48;
+
+/// Looks of a writer that finds readers.
+const READER_TURNS: u32 = 2;
+
+fn is_long(ticks: u64) -> bool {
+    shim::is_long(clock::ticks_to_ns(ticks), STARVING_NS)
 }
 
 /// A read-write mutex of nothing.
 #[derive(Debug)]
 pub(super) struct Raw {
     word: Word,
+    /// The last one that took it to write.
+    writer: Runner,
+    /// When the nudged writer was nudged, in ticks.
+    nudged_at: AtomicU64,
     pub(super) queues: Object<Queues>,
 }
 
@@ -57,6 +77,8 @@ impl Raw {
             };
             Raw {
                 word: Word::new(),
+                writer: Runner::new(),
+                nudged_at: AtomicU64::new(0),
                 queues: Object::new(queues, Kind::RwMutex, made),
             }
         }
@@ -69,24 +91,53 @@ impl Raw {
 
     // ---- plain ways
 
-    /// Takes it to read, unless there is a writer or somebody seems to be queued.
+    /// Takes it to read, unless there is a writer or one seems to be next.
     #[inline(always)]
     pub(super) fn try_read(&self, site: Site) -> Option<Hold> {
         let taken = self.word.try_read();
         taken.then(|| Hold::acquired(self.queues.id(), site))
     }
 
-    /// Takes it to write if it is free and nobody seems to be queued.
+    /// Takes it to write if it is free and no writer seems to be next.
     #[inline(always)]
     pub(super) fn try_write(&self, site: Site) -> Option<Hold> {
         let taken = self.word.try_write();
-        taken.then(|| Hold::acquired(self.queues.id(), site))
+        taken.then(|| self.writes(site))
+    }
+
+    #[inline(always)]
+    fn writes(&self, site: Site) -> Hold {
+        self.writer.set();
+        Hold::acquired(self.queues.id(), site)
+    }
+
+    /// Looks for a moment whether the writer leaves that is on a processor: it will be done before we were queued and
+    /// woken again.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn soon<H>(&self, attempt: impl Fn() -> Option<H>) -> Option<H> {
+        for turn in 0..LOCK_TURNS {
+            let seen = self.word.load();
+            // Of readers it is not known whether they run.
+            let may_end = match seen.is_writer() {
+                true => self.writer.is_running(),
+                false => turn < READER_TURNS,
+            };
+            if seen.is_next() || !may_end {
+                return None;
+            }
+            if let Some(hold) = attempt() {
+                return Some(hold);
+            }
+            (0..PAUSES).for_each(|_| spin_loop());
+        }
+        None
     }
 
     #[inline(always)]
     pub(super) fn end_read(&self, note: Hold) {
         note.released();
-        if self.word.end_read() == Left::ToQueue {
+        if self.word.end_read() != Left::Done {
             self.hand_over();
         }
     }
@@ -94,8 +145,9 @@ impl Raw {
     #[inline(always)]
     pub(super) fn end_write(&self, note: Hold) {
         note.released();
-        if self.word.end_write() == Left::ToQueue {
-            self.end_write_queued();
+        let left = self.word.end_write();
+        if left != Left::Done {
+            self.end_write_slow(left);
         }
     }
 
@@ -104,28 +156,25 @@ impl Raw {
         let mut wakes = Wakes::new();
         let mut queues = self.queues.lock();
         self.word.downgrade();
-        self.give_to_readers(&mut queues, &mut wakes);
-        self.settle(&mut queues, &mut wakes);
+        self.after_write(&mut queues, &mut wakes);
         drop(queues);
         wakes.fire();
     }
 
-    /// Removes the mark that somebody is queued if nobody is: a select leaves it that looked and went. False: there was
-    /// none.
+    /// Removes marks that somebody is queued if nobody is: a select leaves them that looked and went. False: there was
+    /// none that matters.
     #[cold]
     #[inline(never)]
     pub(super) fn unmark(&self) -> bool {
         let queues = self.queues.lock();
-        let leftover = self.word().is_queued() && queues.are_empty();
-        if leftover {
-            self.word.clear_queued();
-        }
+        let leftover = self.word().is_next() && queues.writers.is_empty();
+        self.sync(&queues);
         leftover
     }
 
     // ---- with the queues
 
-    /// The last reader has left while somebody was queued.
+    /// The last reader has left while a writer was queued.
     #[cold]
     #[inline(never)]
     fn hand_over(&self) {
@@ -138,7 +187,16 @@ impl Raw {
 
     #[cold]
     #[inline(never)]
-    fn end_write_queued(&self) {
+    fn end_write_slow(&self, left: Left) {
+        // ORDERING: Relaxed: written before NUDGED was set, under the lock; an older value is one of an earlier nudge,
+        // and then we look for nothing.
+        let nudged_at = self.nudged_at.load(Relaxed);
+        if left == Left::Watched
+            && !is_long(clock::ticks().saturating_sub(nudged_at))
+            && self.word.end_write_watched() == Left::Done
+        {
+            return;
+        }
         let mut wakes = Wakes::new();
         let mut queues = self.queues.lock();
         self.end_write_locked(&mut queues, &mut wakes);
@@ -147,56 +205,113 @@ impl Raw {
     }
 
     pub(super) fn read_attempt(&self, queues: &Queues, site: Site, wish: &mut Wish) -> bool {
-        let taken = self.word.read_or_queue(queues.are_empty());
-        self.note(taken, site, wish);
+        let taken = self.word.read_or_queue(queues.writers.is_empty());
+        let id = self.queues.id();
+        *wish = match taken {
+            true => Wish::acquired(Hold::acquired(id, site)),
+            false => Wish::wanted(id, site),
+        };
         taken
     }
 
     pub(super) fn write_attempt(&self, queues: &Queues, site: Site, wish: &mut Wish) -> bool {
-        let taken = self.word.write_or_queue(queues.are_empty());
-        self.note(taken, site, wish);
+        let taken = self.word.write_or_queue(queues.writers.is_empty());
+        *wish = match taken {
+            true => Wish::acquired(self.writes(site)),
+            false => Wish::wanted(self.queues.id(), site),
+        };
         taken
     }
 
-    /// Notes who holds it, or will.
-    fn note(&self, taken: bool, site: Site, wish: &mut Wish) {
-        let id = self.queues.id();
-        *wish = match taken {
-            true => Wish::acquired(id, site),
-            false => Wish::wanted(id, site),
-        };
+    /// The look of a writer that is polled while it is queued.
+    pub(super) fn write_retry(&self, wish: &mut Wish) -> bool {
+        let taken = wish.unnudge() && self.word.retry_write();
+        if taken {
+            self.writer.set();
+            wish.granted();
+        }
+        taken
     }
 
-    /// A reader leaves, under the lock: one that was given what it does not want any more.
+    /// Who has it leaves, under the lock: one that was given what it does not want any more.
     pub(super) fn end_read_locked(&self, queues: &mut Queues, wakes: &mut Wakes) {
-        match self.word.end_read() {
-            Left::ToQueue => self.settle(queues, wakes),
-            Left::Done => {}
+        if self.word.end_read() != Left::Done {
+            self.settle(queues, wakes);
         }
     }
 
-    /// The writer leaves, under the lock.
     pub(super) fn end_write_locked(&self, queues: &mut Queues, wakes: &mut Wakes) {
         self.word.end_write_queued();
-        self.give_to_readers(queues, wakes);
+        self.after_write(queues, wakes);
+    }
+
+    /// A waiter has left its queue unserved.
+    pub(super) fn left(&self, queues: &mut Queues, wakes: &mut Wakes) {
+        let first = queues.writers.first();
+        if self.word().is_nudged() && !first.is_some_and(|mut first| first.payload().is_nudged()) {
+            self.word.unnudge();
+        }
         self.settle(queues, wakes);
     }
 
+    /// The marks as the queues are.
+    pub(super) fn sync(&self, queues: &Queues) {
+        self.word
+            .sync(queues.readers.is_empty(), queues.writers.is_empty());
+    }
+
+    /// A write is over, and the first queued writer is next for as long as we have the lock: readers first, and then
+    /// that writer, in one of the two ways.
+    fn after_write(&self, queues: &mut Queues, wakes: &mut Wakes) {
+        self.give_to_readers(queues, wakes);
+        if !self.nudge_first(queues, wakes) && self.word.settle().is_free() {
+            self.give_to_writer(queues, wakes);
+        }
+        self.sync(queues);
+    }
+
     /// Restores the invariants: what is free goes to who has waited for it.
-    pub(super) fn settle(&self, queues: &mut Queues, wakes: &mut Wakes) {
-        if self.word.settle().is_free() {
+    fn settle(&self, queues: &mut Queues, wakes: &mut Wakes) {
+        let seen = self.word.settle();
+        if !seen.is_nudged() && !queues.writers.is_empty() && self.word.keep_for_first() {
+            if self.word.settle().is_free() {
+                self.give_to_writer(queues, wakes);
+            }
+        } else if seen.is_next() && seen.is_free() {
             self.give_to_writer(queues, wakes);
         }
         if queues.writers.is_empty() {
             self.give_to_readers(queues, wakes);
         }
-        if queues.are_empty() {
-            self.word.clear_queued();
-        }
+        self.sync(queues);
     }
 
+    /// Lets newcomers in and wakes the first writer to see for itself, unless that has waited for too long or stands in
+    /// several queues: then it stays next.
+    fn nudge_first(&self, queues: &mut Queues, wakes: &mut Wakes) -> bool {
+        let nudged = self.word().is_nudged();
+        let Some(mut first) = queues.writers.first() else {
+            return false;
+        };
+        let now = clock::ticks();
+        if first.is_shared() || is_long(now.saturating_sub(first.payload().since())) {
+            return false;
+        }
+        if !nudged {
+            first.payload().nudge();
+            first.nudge(wakes);
+            self.nudged_at.store(now, Relaxed);
+        }
+        self.word.nudged();
+        true
+    }
+
+    /// It is free, and the first writer is next.
     fn give_to_writer(&self, queues: &mut Queues, wakes: &mut Wakes) {
         if let Some(mut first) = queues.writers.pop_claim() {
+            if first.payload().unnudge() {
+                self.word.unnudge();
+            }
             self.word.give_write();
             first.payload().granted();
             first.complete(How::Given, wakes);

@@ -1,19 +1,22 @@
 //! The state of a read-write mutex in one word: who holds it, and whether somebody is queued.
 //!
-//! What it is not: a queue. Whoever finds `QUEUED` goes to the queues, under their lock.
+//! What it is not: a queue. Whoever finds somebody queued and has to do with it goes to the queues, under their lock.
 //!
 //! ```text
 //! bits     name      meaning                                              who changes it
 //! 0        WRITER    held to write                                        who takes or releases it; a peer that hands over
-//! 1        QUEUED    somebody is, or was a moment ago, in a queue         holder of the queues' lock
-//! 8..=31   READERS   how many hold it to read                             readers that come and go; a peer that hands over
-//! 32..     EPOCH     how often it was taken; wraps                        who takes it
+//! 1        NEXT      the first queued writer is next: nobody passes it    holder of the queues' lock
+//! 2        READERS   readers are queued                                   holder of the queues' lock
+//! 3        WRITERS   writers are queued                                   holder of the queues' lock
+//! 4        NUDGED    the first queued writer was woken to look for itself holder of the queues' lock
+//! 8..=31   count     how many hold it to read                             readers that come and go; a peer that hands over
+//! 32..     epoch     how often it was taken; wraps                        who takes it
 //! ```
 //! Invariants
-//! 1. WRITER implies no READERS, and READERS imply no WRITER.
-//! 2. While QUEUED is set nobody takes the mutex but under the queues' lock, so that what becomes free is handed over.
-//! 3. A queue that is not empty implies QUEUED, whenever the queues' lock is free. QUEUED alone may be a leftover; the
-//!    next who comes with that lock clears it.
+//! 1. WRITER implies no count and no NEXT; a count implies no WRITER.
+//! 2. While NEXT is set nobody takes the mutex but under the queues' lock, so that what becomes free is handed over.
+//! 3. A queue that is not empty implies its bit, whenever the queues' lock is free. The bits alone may be leftovers; the
+//!    next who comes with that lock clears them.
 //!
 //! Ordering pairs: every release of the mutex (Release) -> every taking of it (Acquire). Releases and takings are
 //! read-modify-writes, so a chain of readers that leave is one release sequence, and whoever comes after the last of
@@ -23,7 +26,10 @@ use crate::shim::{AtomicU64, Ordering::*, const_fn, spin_loop};
 use crate::wait::op::Look;
 
 const WRITER: u64 = 1;
-const QUEUED: u64 = 1 << 1;
+const NEXT: u64 = 1 << 1;
+const READERS: u64 = 1 << 2;
+const WRITERS: u64 = 1 << 3;
+const NUDGED: u64 = 1 << 4;
 const READER: u64 = 1 << 8;
 const EPOCH: u64 = 1 << 32;
 
@@ -46,6 +52,8 @@ pub(super) enum Left {
     Done,
     /// To see who is queued.
     ToQueue,
+    /// The writer has not left yet: it may if the one that was nudged was so a moment ago, else it has to hand over.
+    Watched,
 }
 
 impl Seen {
@@ -54,9 +62,20 @@ impl Seen {
         self.0 & WRITER != 0
     }
 
+    /// Whether the first queued writer is next.
     #[inline(always)]
-    pub(super) fn is_queued(self) -> bool {
-        self.0 & QUEUED != 0
+    pub(super) fn is_next(self) -> bool {
+        self.0 & NEXT != 0
+    }
+
+    pub(super) fn is_nudged(self) -> bool {
+        self.0 & NUDGED != 0
+    }
+
+    /// Whether a reader that nobody waits before may come in.
+    #[inline(always)]
+    fn is_open(self) -> bool {
+        self.has_room() && !self.is_next()
     }
 
     #[inline(always)]
@@ -115,14 +134,11 @@ impl Word {
 
     // ---- without the queues' lock
 
-    /// Takes it to read, unless there is a writer or somebody is queued.
+    /// Takes it to read, unless there is a writer or one is next.
     #[inline(always)]
     pub(super) fn try_read(&self) -> bool {
         let seen = self.load();
-        if seen.is_queued() || !seen.has_room() {
-            return false;
-        }
-        self.change(seen, seen.with_reader()).is_ok() || self.try_read_again()
+        seen.is_open() && (self.change(seen, seen.with_reader()).is_ok() || self.try_read_again())
     }
 
     /// Somebody else was faster: a reader's coming and going is no reason to wait.
@@ -134,7 +150,7 @@ impl Word {
             // the other one work in peace.
             (0..8).for_each(|_| spin_loop());
             let seen = self.load();
-            if seen.is_queued() || !seen.has_room() {
+            if !seen.is_open() {
                 return false;
             }
             if self.change(seen, seen.with_reader()).is_ok() {
@@ -143,11 +159,11 @@ impl Word {
         }
     }
 
-    /// Takes it to write, if it is free and nobody is queued.
+    /// Takes it to write, if it is free and no writer is next.
     #[inline(always)]
     pub(super) fn try_write(&self) -> bool {
         let seen = self.load();
-        seen.is_free() && !seen.is_queued() && self.change(seen, seen.with_writer()).is_ok()
+        seen.is_free() && !seen.is_next() && self.change(seen, seen.with_writer()).is_ok()
     }
 
     /// A reader leaves.
@@ -156,21 +172,41 @@ impl Word {
         // ORDERING: Release: the next writer sees that we are through with the value.
         let before = Seen(self.0.fetch_sub(READER, Release));
         debug_assert!(before.readers() > 0 && !before.is_writer());
-        match before.is_queued() && before.readers() == 1 {
+        let last = before.readers() == 1;
+        // One that is nudged comes by itself, unless it has been and found us.
+        match last && before.0 & WRITERS != 0 && (before.is_next() || !before.is_nudged()) {
             true => Left::ToQueue,
             false => Left::Done,
         }
     }
 
-    /// The writer leaves, if nobody is queued; else it has to do it under the queues' lock.
+    /// The writer leaves, if nobody is queued.
     #[inline(always)]
     pub(super) fn end_write(&self) -> Left {
         let seen = self.load();
         debug_assert!(seen.is_writer());
-        if seen.is_queued() {
-            return Left::ToQueue;
+        if seen.0 & (READERS | WRITERS) == 0 {
+            return self.leave_write(seen);
         }
-        // ORDERING: Release: whoever is next sees what we wrote. It can only fail because somebody is queued now.
+        match seen.is_nudged() && seen.0 & READERS == 0 {
+            true => Left::Watched,
+            false => Left::ToQueue,
+        }
+    }
+
+    /// The writer leaves, though one that was nudged has not come yet.
+    pub(super) fn end_write_watched(&self) -> Left {
+        let seen = self.load();
+        match seen.is_nudged() && seen.0 & READERS == 0 {
+            true => self.leave_write(seen),
+            false => Left::ToQueue,
+        }
+    }
+
+    #[inline(always)]
+    fn leave_write(&self, seen: Seen) -> Left {
+        // ORDERING: Release: whoever is next sees what we wrote. It can only fail because somebody has queued now, or
+        // the nudged one has come.
         let left = self
             .0
             .compare_exchange(seen.0, seen.0 & !WRITER, Release, Relaxed);
@@ -182,24 +218,46 @@ impl Word {
 
     // ---- under the queues' lock
 
-    /// Takes it to read if there is no writer and nobody is queued; else marks that somebody is.
-    pub(super) fn read_or_queue(&self, nobody_queued: bool) -> bool {
-        self.take_or_queue(|seen| (nobody_queued && seen.has_room()).then(|| seen.with_reader()))
+    /// Takes it to read if there is no writer and none is next; else marks that a reader is queued.
+    pub(super) fn read_or_queue(&self, no_writers: bool) -> bool {
+        self.take_or_queue(
+            |seen| match seen.has_room() && (no_writers || !seen.is_next()) {
+                true => Ok(seen.with_reader()),
+                false => Err(Seen(seen.0 | READERS)),
+            },
+        )
     }
 
-    /// Takes it to write if it is free and nobody is queued; else marks that somebody is.
-    pub(super) fn write_or_queue(&self, nobody_queued: bool) -> bool {
-        self.take_or_queue(|seen| (nobody_queued && seen.is_free()).then(|| seen.with_writer()))
+    /// Takes it to write if it is free and no writer is next; else marks that a writer is queued, and if it is the
+    /// readers that it waits for, that it is next.
+    pub(super) fn write_or_queue(&self, no_writers: bool) -> bool {
+        self.take_or_queue(|seen| {
+            if seen.is_free() && (no_writers || !seen.is_next()) {
+                return Ok(Seen(seen.with_writer().0 & !NEXT));
+            }
+            let next = if seen.is_writer() { 0 } else { NEXT };
+            Err(Seen(seen.0 | WRITERS | next))
+        })
     }
 
-    fn take_or_queue(&self, take: impl Fn(Seen) -> Option<Seen>) -> bool {
+    /// The look of the first writer, which was nudged: takes it if it is free; if readers have it, it is next.
+    pub(super) fn retry_write(&self) -> bool {
+        self.take_or_queue(|seen| {
+            let seen = Seen(seen.0 & !NUDGED);
+            if seen.is_free() {
+                return Ok(Seen(seen.with_writer().0 & !NEXT));
+            }
+            let next = if seen.is_writer() { 0 } else { NEXT };
+            Err(Seen(seen.0 | next))
+        })
+    }
+
+    fn take_or_queue(&self, to: impl Fn(Seen) -> Result<Seen, Seen>) -> bool {
         let mut seen = self.load();
         loop {
-            let taken = take(seen);
-            // That it was taken means that nobody is queued: a leftover mark goes.
-            let next = taken.map_or(seen.0 | QUEUED, |next| next.0 & !QUEUED);
-            match self.change(seen, Seen(next)) {
-                Ok(()) => return taken.is_some(),
+            let next = to(seen);
+            match self.change(seen, next.unwrap_or_else(|queued| queued)) {
+                Ok(()) => return next.is_ok(),
                 Err(now) => seen = now,
             }
         }
@@ -211,39 +269,67 @@ impl Word {
         Seen(self.0.load(Acquire))
     }
 
-    /// Hands it, free, to a writer of the queue.
+    /// Hands it, free and kept for it, to the first writer of the queue.
     pub(super) fn give_write(&self) {
-        debug_assert!(self.load().is_free() && self.load().is_queued());
-        // ORDERING: Acquire as in `settle`. Nobody else takes a free word with QUEUED set (invariant 2).
-        self.0.fetch_add(EPOCH + WRITER, Acquire);
+        debug_assert!(self.load().is_free() && self.load().is_next());
+        // ORDERING: Acquire as in `settle`. Nobody else takes a free word with NEXT set (invariant 2).
+        self.0.fetch_add(EPOCH + WRITER - NEXT, Acquire);
     }
 
     /// Hands it to a reader of the queue.
     pub(super) fn give_read(&self) {
-        debug_assert!(!self.load().is_writer() && self.load().is_queued());
+        debug_assert!(!self.load().is_writer());
         // ORDERING: Acquire: the reader sees, through us, what the last writer did.
         self.0.fetch_add(EPOCH + READER, Acquire);
     }
 
-    /// The writer becomes a reader.
+    /// The writer becomes a reader. Nobody but queued readers comes in before it is settled who is next.
     pub(super) fn downgrade(&self) {
-        debug_assert!(self.load().is_writer());
+        debug_assert!(self.load().is_writer() && !self.load().is_next());
         // ORDERING: Release: readers that come from now on see what we wrote.
-        self.0.fetch_add(EPOCH + READER - WRITER, Release);
+        self.0.fetch_add(EPOCH + READER + NEXT - WRITER, Release);
     }
 
-    /// The writer leaves; QUEUED keeps others away until it has been handed over.
+    /// The writer leaves. Nobody but queued readers comes in before it is settled who is next.
     pub(super) fn end_write_queued(&self) {
+        debug_assert!(self.load().is_writer() && !self.load().is_next());
         // ORDERING: Release: whoever is next sees what the writer wrote.
-        let before = Seen(self.0.fetch_and(!WRITER, Release));
-        debug_assert!(before.is_writer());
+        self.0.fetch_add(NEXT - WRITER, Release);
     }
 
-    /// The queues are empty.
-    pub(super) fn clear_queued(&self) {
-        if self.load().is_queued() {
-            // ORDERING: Relaxed: the mark publishes nothing; queues are looked at under their lock.
-            self.0.fetch_and(!QUEUED, Relaxed);
+    /// The first writer has been, or will be, woken to look for itself; newcomers may be faster.
+    pub(super) fn nudged(&self) {
+        let mut seen = self.load();
+        while let Err(now) = self.change(seen, Seen((seen.0 | NUDGED) & !NEXT)) {
+            seen = now;
+        }
+    }
+
+    /// The first writer is next again: nobody passes it. False: somebody holds it to write.
+    pub(super) fn keep_for_first(&self) -> bool {
+        self.take_or_queue(|seen| match seen.is_writer() {
+            true => Err(seen),
+            false => Ok(Seen(seen.0 | NEXT)),
+        })
+    }
+
+    /// The nudged writer was given the mutex, or has left.
+    pub(super) fn unnudge(&self) {
+        // ORDERING: Relaxed: the mark publishes nothing.
+        self.0.fetch_and(!NUDGED, Relaxed);
+    }
+
+    /// Brings the marks up to date.
+    pub(super) fn sync(&self, no_readers: bool, no_writers: bool) {
+        let gone = if no_readers { READERS } else { 0 }
+            | if no_writers {
+                WRITERS | NEXT | NUDGED
+            } else {
+                0
+            };
+        if self.load().0 & gone != 0 {
+            // ORDERING: Relaxed: the marks publish nothing; queues are looked at under their lock.
+            self.0.fetch_and(!gone, Relaxed);
         }
     }
 }
