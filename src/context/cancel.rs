@@ -21,7 +21,11 @@ pub(super) fn cancel(node: &Ref, end: End, cause: Option<Cause>, site: Site) {
     let verdict = Verdict {
         cause,
         site,
-        task: current::task_id(),
+        // A deadline is nobody's doing, whoever finds that it has passed.
+        task: match end {
+            End::EXCEEDED => 0,
+            _ => current::task_id(),
+        },
         at: clock::ticks(),
     };
     let mut fallout = Fallout::new();

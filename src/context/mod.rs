@@ -55,6 +55,7 @@ mod ops;
 mod run;
 mod spawn;
 mod state;
+mod sync;
 mod tree;
 mod value;
 

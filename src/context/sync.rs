@@ -1,0 +1,152 @@
+//! The `_ctx` forms of the room `sync`.
+//!
+//! What they are not: operations of their own. Each is the operation under [`Context::run`]: polled before the context is
+//! asked, and withdrawn by its drop, which passes on what it was granted meanwhile.
+
+use super::{Context, Run};
+use crate::sync::barrier::BarrierFuture;
+use crate::sync::mutex::LockFuture;
+use crate::sync::once_cell::OnceFuture;
+use crate::sync::rwmutex::{ReadFuture, WriteFuture};
+use crate::sync::semaphore::AcquireFuture;
+use crate::sync::waitgroup::WaitGroupFuture;
+use crate::sync::{Barrier, Mutex, Once, OnceCell, RwMutex, Semaphore, WaitGroup};
+
+impl WaitGroup {
+    /// Waits until the count is zero, or until `ctx` ends. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gochan::{Context, ContextError, sync::WaitGroup};
+    ///
+    /// gochan::run(async {
+    ///     let (ctx, cancel) = Context::background().with_cancel();
+    ///     let group = WaitGroup::new();
+    ///     let token = group.token();
+    ///     cancel.cancel();
+    ///     assert_eq!(group.wait_ctx(&ctx).await, Err(ContextError::Canceled));
+    ///     drop(token);
+    ///     assert_eq!(group.wait_ctx(&ctx).await, Ok(()));
+    /// });
+    /// ```
+    #[track_caller]
+    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, WaitGroupFuture<'a>> {
+        ctx.run(self.wait())
+    }
+}
+
+impl Barrier {
+    /// Waits until enough have come, or until `ctx` ends; then it does not count as one of them. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, BarrierFuture<'a>> {
+        ctx.run(self.wait())
+    }
+}
+
+impl<T> OnceCell<T> {
+    /// Waits for the value, or until `ctx` ends. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, OnceFuture<'a, T>> {
+        ctx.run(self.wait())
+    }
+}
+
+impl Once {
+    /// Waits until it has been done, or until `ctx` ends. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, OnceFuture<'a, ()>> {
+        ctx.run(self.wait())
+    }
+}
+
+impl<T: ?Sized> Mutex<T> {
+    /// Locks, waiting until `ctx` ends. See [`lock`](Self::lock).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gochan::{Context, ContextError, sync::Mutex};
+    ///
+    /// # gochan::block_on(async {
+    /// let (ctx, cancel) = Context::background().with_cancel();
+    /// let mutex = Mutex::new(1);
+    /// let held = mutex.lock_ctx(&ctx).await.unwrap();
+    /// cancel.cancel();
+    /// assert_eq!(mutex.lock_ctx(&ctx).await.unwrap_err(), ContextError::Canceled);
+    /// # drop(held);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn lock_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, LockFuture<'a, T>> {
+        ctx.run(self.lock())
+    }
+}
+
+impl<T: ?Sized> RwMutex<T> {
+    /// Locks to read, waiting until `ctx` ends. See [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn read_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, ReadFuture<'a, T>> {
+        ctx.run(self.read())
+    }
+
+    /// Locks to write, waiting until `ctx` ends. See [`write`](Self::write).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn write_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, WriteFuture<'a, T>> {
+        ctx.run(self.write())
+    }
+}
+
+impl Semaphore {
+    /// Takes a permit, waiting until `ctx` ends. See [`acquire`](Self::acquire).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn acquire_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, AcquireFuture<'a>> {
+        ctx.run(self.acquire())
+    }
+
+    /// Takes `n` permits, waiting until `ctx` ends. See [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn acquire_many_ctx<'a, 'c>(
+        &'a self,
+        n: usize,
+        ctx: &'c Context,
+    ) -> Run<'c, AcquireFuture<'a>> {
+        ctx.run(self.acquire_many(n))
+    }
+}
