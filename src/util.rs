@@ -1,4 +1,4 @@
-//! Small tools that know nothing of the house: random numbers for select and stealing.
+//! Small tools that know nothing of the house: random numbers for select and stealing, a future whose panics are caught.
 
 pub(crate) mod rng {
     //! A thread's own generator of random numbers (wyrand), seeded from the system's entropy. Not for secrets.
@@ -28,5 +28,44 @@ pub(crate) mod rng {
     #[inline(always)]
     pub(crate) fn below(n: u32) -> u32 {
         (((next() >> 32) * u64::from(n)) >> 32) as u32
+    }
+}
+
+pub(crate) use catch::CatchUnwind;
+
+mod catch {
+    use std::any::Any;
+    use std::future::Future;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use pin_project_lite::pin_project;
+
+    pin_project! {
+        /// A future whose panic is its output. It must not be polled again then.
+        pub(crate) struct CatchUnwind<F> {
+            #[pin]
+            future: F,
+        }
+    }
+
+    impl<F> CatchUnwind<F> {
+        pub(crate) fn new(future: F) -> Self {
+            CatchUnwind { future }
+        }
+    }
+
+    impl<F: Future> Future for CatchUnwind<F> {
+        type Output = Result<F::Output, Box<dyn Any + Send>>;
+
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+            let future = self.project().future;
+            match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+                Err(panic) => Poll::Ready(Err(panic)),
+            }
+        }
     }
 }

@@ -42,6 +42,7 @@ pub mod once;
 pub mod once_cell;
 pub mod rwmutex;
 pub mod semaphore;
+pub mod singleflight;
 pub mod waitgroup;
 mod wish;
 
@@ -52,4 +53,5 @@ pub use once::Once;
 pub use once_cell::OnceCell;
 pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+pub use singleflight::SingleFlight;
 pub use waitgroup::WaitGroup;

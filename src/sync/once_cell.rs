@@ -34,8 +34,9 @@ use crate::wait::queue::Queue;
 use crate::wait::reason::WaitReason;
 use crate::wait::waiter::How;
 use crate::wait::{parker, wakes::Wakes};
-use init::{Entry, Init, TurnOp};
+use init::{Entry, TurnOp, there};
 
+pub(super) use init::{CellRef, Init};
 pub use init::{GetOrInit, GetOrTryInit};
 
 type Site = &'static Location<'static>;
@@ -90,6 +91,19 @@ impl<T> OnceCell<T> {
                 value: OnceLock::new(),
                 object: Object::new(inner, Kind::Once, Location::caller()),
             }
+        }
+    }
+
+    /// A cell that is a part of something that was made at `made`.
+    pub(super) fn made_at(made: Site) -> OnceCell<T> {
+        let inner = Inner {
+            running: false,
+            turnq: Queue::new(),
+            waitq: Queue::new(),
+        };
+        OnceCell {
+            value: OnceLock::new(),
+            object: Object::new(inner, Kind::Once, made),
         }
     }
 
@@ -172,7 +186,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetOrInit::new(Init::new(self, init, Location::caller()))
+        GetOrInit::new(self, init, Location::caller())
     }
 
     /// As [`get_or_init`](Self::get_or_init), with a future that may fail. The error goes to this caller; the next who
@@ -198,7 +212,7 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInit::new(Init::new(self, init, Location::caller()))
+        GetOrTryInit::new(self, init, Location::caller())
     }
 
     /// As [`get_or_init`](Self::get_or_init), blocking this thread. Not for tasks: it would block their worker.
@@ -237,13 +251,11 @@ impl<T> OnceCell<T> {
             Some(entry) => entry,
             None => parker::block_on(Waiting { turn }),
         };
-        match entry {
-            Entry::Turn(turn) => {
-                let turn = turn.noted(site);
-                init().map(|value| turn.fill(value))
-            }
-            Entry::There(value) => Ok(value),
+        if let Entry::Turn(turn) = entry {
+            let turn = turn.noted(site);
+            turn.fill(init()?);
         }
+        Ok(there(self))
     }
 
     /// Waits until the value is there, whoever initialises it.
@@ -315,12 +327,12 @@ pin_project_lite::pin_project! {
     /// The wait of a thread for its turn.
     struct Waiting<'a, T> {
         #[pin]
-        turn: Park<TurnOp<'a, T>>,
+        turn: Park<TurnOp<&'a OnceCell<T>>>,
     }
 }
 
 impl<'a, T> Future for Waiting<'a, T> {
-    type Output = Entry<'a, T>;
+    type Output = Entry<&'a OnceCell<T>>;
 
     fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         self.project().turn.poll(cx)
@@ -373,9 +385,7 @@ impl<'a, T> Op for ValueOp<'a, T> {
     fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) -> &'a T {
-        self.cell
-            .get()
-            .expect("those who wait for the value are told when it is there")
+        there(self.cell)
     }
 
     fn abandon(&self, _: &mut Inner, _: &mut (), _: &mut Wakes) {

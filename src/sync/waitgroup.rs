@@ -463,6 +463,7 @@ impl fmt::Debug for WaitGroup {
 // A panic cannot leave the group half-changed: no foreign code runs under its lock.
 impl std::panic::UnwindSafe for WaitGroup {}
 impl std::panic::RefUnwindSafe for WaitGroup {}
+impl std::panic::RefUnwindSafe for Group {}
 
 #[cfg(all(test, gochan_loom))]
 #[path = "tests/loom_waitgroup.rs"]

@@ -11,4 +11,5 @@ mod mutex;
 mod once;
 mod rwmutex;
 mod semaphore;
+mod singleflight;
 mod waitgroup;

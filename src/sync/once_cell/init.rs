@@ -12,6 +12,7 @@
 //!    the next one tries at once.
 //! 2. The future goes before the turn: two initialisers never run at the same time.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -28,74 +29,93 @@ use crate::wait::reason::WaitReason;
 use crate::wait::waiter::How;
 use crate::wait::wakes::Wakes;
 
+/// A way to a cell: a reference, or a share in something that holds it.
+pub(in crate::sync) trait CellRef: Clone {
+    /// What the cell holds.
+    type Value;
+
+    /// The cell.
+    fn cell(&self) -> &OnceCell<Self::Value>;
+}
+
+impl<T> CellRef for &OnceCell<T> {
+    type Value = T;
+
+    #[inline]
+    fn cell(&self) -> &OnceCell<T> {
+        self
+    }
+}
+
 /// The right to initialise a cell. Dropped, it goes to the next who waits for it.
-pub(super) struct Turn<'a, T> {
-    cell: &'a OnceCell<T>,
+pub(in crate::sync) struct Turn<C: CellRef> {
+    cell: C,
     hold: Option<Hold>,
 }
 
-impl<'a, T> Turn<'a, T> {
-    fn new(cell: &'a OnceCell<T>) -> Self {
+impl<C: CellRef> Turn<C> {
+    fn new(cell: C) -> Self {
         Turn { cell, hold: None }
     }
 
     /// Whoever runs here is about to use it: dumps show that. Not under the lock.
     pub(super) fn noted(mut self, site: Site) -> Self {
-        self.hold = Some(Hold::acquired(self.cell.object.id(), site));
+        self.hold = Some(Hold::acquired(self.cell.cell().object.id(), site));
         self
     }
 
+    fn unnoted(&mut self) {
+        self.hold.take().into_iter().for_each(Hold::released);
+    }
+
     /// Gives the cell its value and tells everybody.
-    pub(super) fn fill(self, value: T) -> &'a T {
-        let mut this = std::mem::ManuallyDrop::new(self);
-        this.hold.take().into_iter().for_each(Hold::released);
-        let cell = this.cell;
+    pub(super) fn fill(mut self, value: C::Value) {
+        self.unnoted();
+        let cell = self.cell.cell();
         let set = cell.value.set(value);
         debug_assert!(set.is_ok(), "who has the turn is the only one who sets it");
         let mut wakes = Wakes::new();
         cell.object.lock().end(&mut wakes);
         wakes.fire();
-        cell.get().expect("it was set a moment ago")
     }
 }
 
-impl<T> Drop for Turn<'_, T> {
+impl<C: CellRef> Drop for Turn<C> {
     fn drop(&mut self) {
-        self.hold.take().into_iter().for_each(Hold::released);
+        self.unnoted();
+        let cell = self.cell.cell();
+        if cell.is_initialized() {
+            return;
+        }
         let mut wakes = Wakes::new();
-        self.cell.object.lock().pass_turn(&mut wakes);
+        cell.object.lock().pass_turn(&mut wakes);
         wakes.fire();
     }
 }
 
 /// What a wait for the turn ends with.
-pub(super) enum Entry<'a, T> {
-    Turn(Turn<'a, T>),
-    There(&'a T),
+pub(in crate::sync) enum Entry<C: CellRef> {
+    /// The caller has the turn.
+    Turn(Turn<C>),
+    /// The value is there.
+    There,
 }
 
 /// Waits for the value or for the turn to make it.
-pub(super) struct TurnOp<'a, T> {
-    pub(super) cell: &'a OnceCell<T>,
+#[derive(Clone, Copy)]
+pub(in crate::sync) struct TurnOp<C> {
+    pub(super) cell: C,
     pub(super) site: Site,
 }
 
-impl<T> Clone for TurnOp<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for TurnOp<'_, T> {}
-
-impl<'a, T> Op for TurnOp<'a, T> {
+impl<C: CellRef> Op for TurnOp<C> {
     type Inner = Inner;
     type Payload = ();
-    type Output = Entry<'a, T>;
+    type Output = Entry<C>;
     const REASON: WaitReason = WaitReason::Once;
 
     fn object(&self) -> &Object<Inner> {
-        &self.cell.object
+        &self.cell.cell().object
     }
 
     fn site(&self) -> Site {
@@ -113,26 +133,23 @@ impl<'a, T> Op for TurnOp<'a, T> {
 
     fn changed(&self, _: &mut Inner) {}
 
-    fn attempt(&self, inner: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<Entry<'a, T>> {
-        if let Some(value) = self.cell.get() {
-            return Poll::Ready(Entry::There(value));
+    fn attempt(&self, inner: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<Entry<C>> {
+        if self.cell.cell().is_initialized() {
+            return Poll::Ready(Entry::There);
         }
         if inner.running {
             return Poll::Pending;
         }
         inner.running = true;
-        Poll::Ready(Entry::Turn(Turn::new(self.cell)))
+        Poll::Ready(Entry::Turn(Turn::new(self.cell.clone())))
     }
 
     fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
-    fn collect(&self, _: &mut (), how: How) -> Entry<'a, T> {
+    fn collect(&self, _: &mut (), how: How) -> Entry<C> {
         match how {
-            How::Given => Entry::Turn(Turn::new(self.cell)),
-            How::Closed => {
-                let value = self.cell.get();
-                Entry::There(value.expect("those who wait are told when the value is there"))
-            }
+            How::Given => Entry::Turn(Turn::new(self.cell.clone())),
+            How::Closed => Entry::There,
         }
     }
 
@@ -142,27 +159,24 @@ impl<'a, T> Op for TurnOp<'a, T> {
 }
 
 pin_project! {
-    /// An initialisation, whatever its future yields.
-    pub(super) struct Init<'a, T, F, Fut> {
-        cell: &'a OnceCell<T>,
+    /// An initialisation, whatever makes its future and whatever that yields.
+    pub(in crate::sync) struct Init<C, F, Fut>
+    where
+        C: CellRef,
+    {
         #[pin]
-        park: Park<TurnOp<'a, T>>,
+        park: Park<TurnOp<C>>,
         init: Option<F>,
         // Before the turn, so that it is dropped before it (invariant 2).
         #[pin]
         future: Option<Fut>,
-        turn: Option<Turn<'a, T>>,
+        turn: Option<Turn<C>>,
     }
 }
 
-impl<'a, T, F, Fut> Init<'a, T, F, Fut>
-where
-    F: FnOnce() -> Fut,
-    Fut: Future,
-{
-    pub(super) fn new(cell: &'a OnceCell<T>, init: F, site: Site) -> Self {
+impl<C: CellRef, F, Fut: Future> Init<C, F, Fut> {
+    pub(in crate::sync) fn new(cell: C, init: F, site: Site) -> Self {
         Init {
-            cell,
             park: Park::new(TurnOp { cell, site }, ()),
             init: Some(init),
             future: None,
@@ -170,24 +184,25 @@ where
         }
     }
 
-    /// `split` says what the future's output means.
-    fn poll<E>(
+    /// `make` begins the work; `split` says what its output means.
+    pub(in crate::sync) fn poll<E>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        split: impl FnOnce(Fut::Output) -> Result<T, E>,
-    ) -> Poll<Result<&'a T, E>> {
+        make: impl FnOnce(F) -> Fut,
+        split: impl FnOnce(Fut::Output) -> Result<C::Value, E>,
+    ) -> Poll<Result<(), E>> {
         let mut this = self.project();
         if this.turn.is_none() {
-            if let Some(value) = this.cell.get() {
-                return Poll::Ready(Ok(value));
+            if this.park.op().cell.cell().is_initialized() {
+                return Poll::Ready(Ok(()));
             }
             match ready!(this.park.as_mut().poll(cx)) {
-                Entry::There(value) => return Poll::Ready(Ok(value)),
+                Entry::There => return Poll::Ready(Ok(())),
                 Entry::Turn(turn) => {
-                    let init = this.init.take().expect("a turn comes once");
-                    // Invariant 1: a panic of `init` drops the turn.
+                    // Invariant 1: a panic of what the user gave us drops the turn.
                     let turn = turn.noted(this.park.op().site);
-                    this.future.set(Some(init()));
+                    let init = this.init.take().expect("a turn comes once");
+                    this.future.set(Some(make(init)));
                     *this.turn = Some(turn);
                 }
             }
@@ -216,13 +231,15 @@ macro_rules! init_future {
             #[must_use = "futures do nothing unless awaited"]
             pub struct $name<'a, T, F, Fut> {
                 #[pin]
-                init: Init<'a, T, F, Fut>,
+                init: Init<&'a OnceCell<T>, F, Fut>,
+                cell: &'a OnceCell<T>,
             }
         }
 
-        impl<'a, T, F, Fut> $name<'a, T, F, Fut> {
-            pub(super) fn new(init: Init<'a, T, F, Fut>) -> Self {
-                $name { init }
+        impl<'a, T, F, Fut: Future> $name<'a, T, F, Fut> {
+            pub(super) fn new(cell: &'a OnceCell<T>, init: F, site: Site) -> Self {
+                let init = Init::new(cell, init, site);
+                $name { init, cell }
             }
         }
 
@@ -251,11 +268,10 @@ where
     type Output = &'a T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let ok = Ok::<T, std::convert::Infallible>;
-        self.project().init.poll(cx, ok).map(|value| match value {
-            Ok(value) => value,
-            Err(never) => match never {},
-        })
+        let this = self.project();
+        let ok = Ok::<T, Infallible>;
+        let Ok(()) = ready!(this.init.poll(cx, |init| init(), ok));
+        Poll::Ready(there(this.cell))
     }
 }
 
@@ -267,6 +283,14 @@ where
     type Output = Result<&'a T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<&'a T, E>> {
-        self.project().init.poll(cx, |output| output)
+        let this = self.project();
+        let filled = ready!(this.init.poll(cx, |init| init(), |output| output));
+        Poll::Ready(filled.map(|()| there(this.cell)))
     }
+}
+
+/// The value of a cell that has been initialised.
+pub(super) fn there<T>(cell: &OnceCell<T>) -> &T {
+    cell.get()
+        .expect("the value is there when somebody is told so")
 }

@@ -1,0 +1,338 @@
+//! `SingleFlight`: many who want the same at the same time share one piece of work (`golang.org/x/sync/singleflight`).
+//!
+//! What it is not: a cache. When the work is done it is forgotten; the next call does it again.
+//!
+//! ```text
+//! calls: key -> { users, flight: Arc<Flight { cell }> }
+//!
+//! flight              meaning                                      who ends it
+//! in the map, empty   somebody works, all others wait              the worker: out of the map, then the cell is filled
+//! out of the map      done, or forgotten                           its last user
+//! ```
+//! Invariants
+//! 1. The cell is a [`OnceCell`]: one works, the others wait in order, and if the one who works is dropped the next one
+//!    does its own work.
+//! 2. A flight is out of the map before its cell is filled: a call that begins when another has returned works anew.
+//! 3. `users` counts the calls that have the flight and are not done; the last one takes it out of the map.
+//! 4. Of foreign code only a key's `Hash`, `Eq` and `Clone` run under the lock.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::panic::{Location, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::parking_lot::Mutex;
+use pin_project_lite::pin_project;
+
+use super::once_cell::{CellRef, Init, OnceCell};
+use crate::util::CatchUnwind;
+use crate::wait::parker;
+
+type Site = &'static Location<'static>;
+type Panic = Box<dyn Any + Send>;
+
+/// Lets many calls for the same key share one piece of work. Follows `golang.org/x/sync/singleflight`.
+///
+/// The first call for a key does the work, those that come meanwhile wait and get a clone of its value. If the first is
+/// dropped on its way, the next one in the queue does its own work. A panic comes out of all calls that share it.
+///
+/// A [dump](crate::diag::dump) shows for everybody who waits which task does the work, since when and from which line.
+///
+/// ```
+/// use gochan::sync::SingleFlight;
+///
+/// static LOOKUPS: std::sync::LazyLock<SingleFlight<String, u32>> = std::sync::LazyLock::new(SingleFlight::new);
+///
+/// async fn lookup(host: &str) -> u32 {
+///     LOOKUPS.run(host.to_owned(), async { expensive().await }).await
+/// }
+/// # async fn expensive() -> u32 { 7 }
+/// # gochan::run(async {
+/// assert_eq!(lookup("example.org").await, 7);
+/// # });
+/// ```
+pub struct SingleFlight<K, V> {
+    calls: Mutex<HashMap<K, Call<V>>>,
+    made: Site,
+}
+
+struct Call<V> {
+    users: usize,
+    flight: Arc<Flight<V>>,
+}
+
+struct Flight<V> {
+    cell: OnceCell<Ended<V>>,
+}
+
+/// How the work ended.
+enum Ended<V> {
+    Value(V),
+    /// What the panic said.
+    Panicked(String),
+}
+
+/// A flight, as the initialisation of its cell.
+struct Seated<V>(Arc<Flight<V>>);
+
+impl<V> Clone for Seated<V> {
+    fn clone(&self) -> Self {
+        Seated(self.0.clone())
+    }
+}
+
+impl<V> CellRef for Seated<V> {
+    type Value = Ended<V>;
+
+    fn cell(&self) -> &OnceCell<Ended<V>> {
+        &self.0.cell
+    }
+}
+
+impl<K: Hash + Eq, V> SingleFlight<K, V> {
+    /// Nobody works.
+    #[must_use]
+    #[track_caller]
+    pub fn new() -> Self {
+        SingleFlight {
+            calls: Mutex::new(HashMap::new()),
+            made: Location::caller(),
+        }
+    }
+
+    /// The value of `work`, or of that of another call for the same key that is under way. `work` is dropped unused then.
+    ///
+    /// In [`select!`](crate::select!) write `fut(flights.run(..))`.
+    ///
+    /// # Panics
+    /// If the work that it shares panics: the one who did it with the payload, the others with what the panic said.
+    ///
+    /// # Cancellation
+    /// Safe at any time. If it is the one who works, its work is dropped, and the next who waits does its own.
+    #[track_caller]
+    pub fn run<F>(&self, key: K, work: F) -> Run<'_, K, V, F>
+    where
+        K: Clone,
+        V: Clone,
+        F: Future<Output = V>,
+    {
+        Run {
+            work: Some(work),
+            init: None,
+            seat: None,
+            key: Some(key),
+            flights: self,
+            panic: None,
+            site: Location::caller(),
+        }
+    }
+
+    /// As [`run`](Self::run) with a function, blocking this thread. Not for tasks: it would block their worker.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    ///
+    /// ```
+    /// let flights = gochan::sync::SingleFlight::new();
+    /// assert_eq!(flights.run_blocking("key", || 1), 1);
+    /// assert_eq!(flights.run_blocking("key", || 2), 2);
+    /// ```
+    #[track_caller]
+    pub fn run_blocking(&self, key: K, work: impl FnOnce() -> V) -> V
+    where
+        K: Clone,
+        V: Clone,
+    {
+        self.run(key, async { work() }).wait()
+    }
+
+    /// Forgets the work for `key` that is under way: the next call does it anew. Those who wait for it still get its value.
+    pub fn forget(&self, key: &K) {
+        let gone = self.calls.lock().remove_entry(key);
+        drop(gone);
+    }
+
+    /// The number of keys for which work is under way.
+    pub fn len(&self) -> usize {
+        self.calls.lock().len()
+    }
+
+    /// Whether nobody works.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn enter(&self, key: K) -> Seat<'_, K, V>
+    where
+        K: Clone,
+    {
+        let mut calls = self.calls.lock();
+        let call = calls.entry(key.clone()).or_insert_with(|| Call {
+            users: 0,
+            flight: Arc::new(Flight {
+                cell: OnceCell::made_at(self.made),
+            }),
+        });
+        call.users += 1;
+        let flight = call.flight.clone();
+        drop(calls);
+        Seat {
+            flights: self,
+            key,
+            flight,
+        }
+    }
+}
+
+/// One call that has a flight.
+struct Seat<'a, K: Hash + Eq, V> {
+    flights: &'a SingleFlight<K, V>,
+    key: K,
+    flight: Arc<Flight<V>>,
+}
+
+impl<K: Hash + Eq, V> Seat<'_, K, V> {
+    /// Takes the flight out of the map, if it is there and `out` says so of its users.
+    fn take_out(&self, out: impl FnOnce(&mut usize) -> bool) {
+        let mut calls = self.flights.calls.lock();
+        let mine = calls.get_mut(&self.key);
+        let mine = mine.filter(|call| Arc::ptr_eq(&call.flight, &self.flight));
+        let gone = match mine.is_some_and(|call| out(&mut call.users)) {
+            true => calls.remove_entry(&self.key),
+            false => None,
+        };
+        drop(calls);
+        // Key and value are dropped without the lock (invariant 4).
+        drop(gone);
+    }
+}
+
+impl<K: Hash + Eq, V> Drop for Seat<'_, K, V> {
+    fn drop(&mut self) {
+        self.take_out(|users| {
+            *users -= 1;
+            *users == 0
+        });
+    }
+}
+
+pin_project! {
+    /// A call that shares its work, made by [`SingleFlight::run`].
+    ///
+    /// # Cancellation
+    /// Safe at any time. If it is the one who works, its work is dropped, and the next who waits does its own.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Run<'a, K, V, F>
+    where
+        K: Hash,
+        K: Eq,
+    {
+        work: Option<F>,
+        // Before the seat: the work is passed on while we still count as a user.
+        #[pin]
+        init: Option<Init<Seated<V>, F, CatchUnwind<F>>>,
+        seat: Option<Seat<'a, K, V>>,
+        key: Option<K>,
+        flights: &'a SingleFlight<K, V>,
+        panic: Option<Panic>,
+        site: Site,
+    }
+}
+
+impl<K, V, F> Run<'_, K, V, F>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    F: Future<Output = V>,
+{
+    /// Blocks this thread until the value is there. Not for tasks: it would block their worker.
+    pub fn wait(self) -> V {
+        parker::block_on(self)
+    }
+}
+
+impl<K, V, F> Future for Run<'_, K, V, F>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    F: Future<Output = V>,
+{
+    type Output = V;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
+        let mut this = self.project();
+        if let Some(key) = this.key.take() {
+            let seat = this.flights.enter(key);
+            let work = this.work.take().expect("a call begins once");
+            let cell = Seated(seat.flight.clone());
+            this.init.set(Some(Init::new(cell, work, this.site)));
+            *this.seat = Some(seat);
+        }
+        let seat = this.seat.as_ref();
+        let seat = seat.expect("an operation was polled after it had completed");
+        let init = this.init.as_mut().as_pin_mut().expect("as its seat");
+        let panic = &mut *this.panic;
+        let done = init.poll(cx, CatchUnwind::new, |output| {
+            // Invariant 2.
+            seat.take_out(|_| true);
+            Ok::<_, std::convert::Infallible>(match output {
+                Ok(value) => Ended::Value(value),
+                Err(payload) => {
+                    let text = text_of(&*payload);
+                    *panic = Some(payload);
+                    Ended::Panicked(text)
+                }
+            })
+        });
+        let _ = ready!(done);
+        this.init.set(None);
+        let seat = this.seat.take().expect("seen above");
+        if let Some(panic) = this.panic.take() {
+            resume_unwind(panic);
+        }
+        match seat.flight.cell.get() {
+            Some(Ended::Value(value)) => Poll::Ready(value.clone()),
+            Some(Ended::Panicked(text)) => panic!("singleflight: the shared work panicked: {text}"),
+            None => unreachable!("the initialisation has filled the cell"),
+        }
+    }
+}
+
+/// The text of a panic that has one.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&'static str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("(no text)").to_owned()
+}
+
+impl<K: Hash + Eq, V> Default for SingleFlight<K, V> {
+    #[track_caller]
+    fn default() -> Self {
+        SingleFlight::new()
+    }
+}
+
+impl<K, V> fmt::Debug for SingleFlight<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("SingleFlight");
+        match self.calls.try_lock() {
+            Some(calls) => out.field("len", &calls.len()),
+            None => out.field("len", &format_args!("<locked>")),
+        };
+        out.finish_non_exhaustive()
+    }
+}
+
+impl<K: Hash + Eq, V, F> fmt::Debug for Run<'_, K, V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("site", &self.site)
+            .field("begun", &self.seat.is_some())
+            .finish()
+    }
+}
