@@ -873,6 +873,29 @@ mod arms_of_every_kind {
 
     /// A foreign future that is kept outside goes on from where it was.
     #[test]
+    fn a_foreign_future_is_polled_once_a_poll() {
+        let (_tx, rx) = chan::<u8>(1);
+        // Each arm may be the first that is drawn.
+        for _ in 0..100 {
+            let mut polls = 0;
+            let counted = std::future::poll_fn(|_| {
+                polls += 1;
+                std::task::Poll::<()>::Pending
+            });
+            let mut select = task::spawn(async {
+                select! {
+                    _ = rx.recv() => {},
+                    _ = fut(counted) => {},
+                    _ = rx.recv() => {},
+                }
+            });
+            assert_pending!(select.poll());
+            drop(select);
+            assert_eq!(polls, 1);
+        }
+    }
+
+    #[test]
     fn foreign_by_reference() {
         let mut steps = 0;
         let mut slow = Box::pin(std::future::poll_fn(move |_| {

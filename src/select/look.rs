@@ -44,6 +44,8 @@ pub enum Sight {
     Won,
     /// Seen to be unready, without its lock.
     Unready,
+    /// Polled, and not ready: it has the waker, and is not to be polled again in this pass.
+    Asked,
     /// It looked ready, but was not under its lock.
     Busy,
 }
@@ -59,7 +61,7 @@ pub(super) fn look<C: RawCase + ?Sized>(
         Kind::Never => Sight::Unready,
         Kind::Polled { .. } => match case.as_mut().poll_ready(cx) {
             true => Sight::Won,
-            false => Sight::Unready,
+            false => Sight::Asked,
         },
         Kind::Queue(_) => {
             let (ready, now) = case.peek();

@@ -258,19 +258,24 @@ fn start_of<const N: usize, C: Cases>(
         return Poll::Ready(Won::Default);
     }
     let mut looks = [Look::default(); N];
+    let mut asked = 0;
     if C::LEN > 2 && core.is_shuffled() {
         // Where many arms are ready, as under load, the first one drawn is: then the others, which other cores are
         // at work on, are not touched. A second draw among the ready ones leaves each the same chance.
         let index = look::any(C::LEN);
-        if let Sight::Won = cases.as_mut().look(index, cx, &mut looks[index]) {
-            core.end();
-            return Poll::Ready(Won::Case(index));
+        match cases.as_mut().look(index, cx, &mut looks[index]) {
+            Sight::Won => {
+                core.end();
+                return Poll::Ready(Won::Case(index));
+            }
+            Sight::Asked => asked = 1 << index,
+            Sight::Unready | Sight::Busy => {}
         }
     }
     let mut left = match core.is_biased() {
         // What one case does when it is looked at may make a later one ready, whose turn it then is.
         true => first_bits(C::LEN),
-        false => cases.candidates(&mut looks),
+        false => cases.candidates(&mut looks) & !asked,
     };
     let (mut tried, mut quiet) = (0, true);
     while left != 0 {
@@ -286,7 +291,7 @@ fn start_of<const N: usize, C: Cases>(
                 core.end();
                 return Poll::Ready(Won::Case(index));
             }
-            Sight::Unready => {}
+            Sight::Unready | Sight::Asked => {}
             Sight::Busy => quiet = false,
         }
     }

@@ -76,7 +76,7 @@ impl Table<'_, '_> {
             let i = usize::from(i);
             match look::look(self.cases[i].as_mut(), cx, &mut self.looks[i]) {
                 Sight::Won => return (Some(i), false),
-                Sight::Unready => {}
+                Sight::Unready | Sight::Asked => {}
                 Sight::Busy => quiet = false,
             }
         }
