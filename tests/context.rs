@@ -345,6 +345,42 @@ mod operations {
         });
     }
 
+    /// The locks and groups: withdrawn at the end, and whoever stands behind is served.
+    #[test]
+    fn those_of_sync() {
+        use gochan::sync::{Barrier, Mutex, Once, OnceCell, RwMutex, Semaphore, WaitGroup};
+        let (ctx, cancel) = cancellable();
+        let (mutex, rw) = (Mutex::new(1), RwMutex::new(1));
+        let (group, sema) = (WaitGroup::new(), Semaphore::new(1));
+        let (cell, once, barrier) = (OnceCell::<u8>::new(), Once::new(), Barrier::new(2));
+        let held = now(mutex.lock_ctx(&ctx)).unwrap();
+        let permit = now(sema.acquire_ctx(&ctx)).unwrap();
+        let read = now(rw.read_ctx(&ctx)).unwrap();
+        let token = group.token();
+
+        let mut lock = pin!(mutex.lock_ctx(&ctx));
+        let mut write = pin!(rw.write_ctx(&ctx));
+        let mut acquire = pin!(sema.acquire_many_ctx(1, &ctx));
+        assert!(poll_once(lock.as_mut()).is_pending());
+        assert!(poll_once(write.as_mut()).is_pending());
+        assert!(poll_once(acquire.as_mut()).is_pending());
+        cancel.cancel();
+        let canceled = ContextError::Canceled;
+        assert!(matches!(poll_once(lock), Poll::Ready(Err(error)) if error == canceled));
+        assert!(matches!(poll_once(write), Poll::Ready(Err(error)) if error == canceled));
+        assert!(matches!(poll_once(acquire), Poll::Ready(Err(error)) if error == canceled));
+        assert_eq!(now(group.wait_ctx(&ctx)), Err(canceled));
+        assert_eq!(now(barrier.wait_ctx(&ctx)).map(drop), Err(canceled));
+        assert_eq!(now(cell.wait_ctx(&ctx)).map(drop), Err(canceled));
+        assert_eq!(now(once.wait_ctx(&ctx)), Err(canceled));
+
+        drop((held, permit, read, token));
+        assert_eq!(*now(mutex.lock()), 1);
+        assert_eq!(*now(rw.write()), 1);
+        assert_eq!(now(group.wait_ctx(&ctx)), Ok(()), "tried once all the same");
+        assert!(now(sema.acquire()).is_ok());
+    }
+
     #[test]
     fn for_threads() {
         watch(|| {

@@ -1,8 +1,9 @@
 //! What Go's own context tests check, checked of this crate: one module for each function, named as in Go, its file above
 //! the first of them. The behaviours are Go's, the code is not.
 //!
-//! Two of Go's have no body here because the compiler does their work: a key that cannot be compared, and a context made
-//! from none. They are `compile_fail` examples in the docs of `with_value` and `Context`. Where Go tests a context type of the user's own, the twin
+//! Three of Go's have no body here. Two because the compiler does their work: a key that cannot be compared, and a context
+//! made from none (TestWithValueChecksKey, TestInvalidDerivedFail); TestAllocs because it is in `context.rs`, where allocations
+//! are counted. The first two are `compile_fail` examples in the docs of `with_value` and `Context`. Where Go tests a context type of the user's own, the twin
 //! here is a user's type around a context.
 
 #![cfg(feature = "rt")]
@@ -835,10 +836,6 @@ mod cancel_removes {
         children.remove(0);
         assert_eq!(ctx.child_count(), 0);
     }
-}
-
-mod allocs {
-    // Go's ceilings are in tests/sizes.rs, where allocations are counted.
 }
 
 // src/context/afterfunc_test.go

@@ -44,6 +44,14 @@ use crate::hook::{ObjId, object};
 ///     }
 /// });
 /// ```
+///
+/// There is no context made from none, at which Go panics:
+///
+/// ```compile_fail
+/// fn below(parent: Option<gochan::Context>) -> gochan::Context {
+///     parent.with_cancel().0
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Context {
     node: Option<Ref>,
@@ -241,6 +249,13 @@ impl Context {
     /// let ctx = Context::background().with_value::<RequestId>(17);
     /// assert_eq!(ctx.value::<RequestId>(), Some(&17));
     /// assert_eq!(Context::background().value::<RequestId>(), None);
+    /// ```
+    ///
+    /// What is no key is refused by the compiler, where Go panics:
+    ///
+    /// ```compile_fail
+    /// struct NoKey;
+    /// gochan::Context::background().with_value::<NoKey>(17);
     /// ```
     pub fn with_value<K: Key>(&self, value: K::Value) -> Context {
         Context {

@@ -23,8 +23,9 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct Run<'c, F> {
+        // Gone as soon as the context has ended, so that it stands in nobody's queue any more.
         #[pin]
-        future: F,
+        future: Option<F>,
         #[pin]
         done: DoneFuture<'c>,
         site: Site,
@@ -39,7 +40,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// The context has ended. The future is dropped with what this returned.
+    /// The context has ended. The future has been dropped.
     ///
     /// # Cancellation
     ///
@@ -62,7 +63,7 @@ impl Context {
     pub fn run<F: IntoFuture>(&self, future: F) -> Run<'_, F::IntoFuture> {
         let site = Location::caller();
         Run {
-            future: future.into_future(),
+            future: Some(future.into_future()),
             done: DoneFuture::new(self, site, true),
             site,
         }
@@ -84,15 +85,21 @@ impl<F: Future> Future for Run<'_, F> {
     type Output = Result<F::Output, ContextError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         // With nothing left of the slice the future could not show that it is ready, and would lose unfairly.
         if current::budget() == 0 {
             return op::out_of_budget(cx, this.site);
         }
-        if let Poll::Ready(output) = this.future.poll(cx) {
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("polled again after its context had ended");
+        if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        poll_end(this.done, cx).map(Err)
+        let ended = poll_end(this.done, cx);
+        if ended.is_ready() {
+            this.future.set(None);
+        }
+        ended.map(Err)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The `_ctx` forms of the room `sync`.
 //!
 //! What they are not: operations of their own. Each is the operation under [`Context::run`]: polled before the context is
-//! asked, and withdrawn by its drop, which passes on what it was granted meanwhile.
+//! asked, and dropped when that has ended, which passes on what it was granted meanwhile.
 
 use super::{Context, Run};
 use crate::sync::barrier::BarrierFuture;
