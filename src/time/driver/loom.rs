@@ -88,6 +88,26 @@ fn loom_timer_fire_v_change() {
     });
 }
 
+/// The owner moves the timer and then lets go of it, while it goes off.
+#[test]
+fn loom_timer_fire_v_change_v_drop() {
+    check(|| {
+        let driver = Driver::new();
+        let (wakes, waker) = alarm();
+        let entry = entry(&driver, 1, &waker);
+        let firing = fire(&driver);
+        // To a moment that is due as well, or to one that is not.
+        let moved = entry.change(driver.at(5)) && entry.change(driver.at(20));
+        drop(entry);
+        firing.join().unwrap();
+        let woken = wakes.wakes.load(Real);
+        assert!(woken <= 1 && (woken == 1 || moved));
+        assert_eq!((driver.timers(), driver.next()), (0, None));
+        drop(waker);
+        assert_eq!(std::sync::Arc::strong_count(&wakes), 1, "no waker kept");
+    });
+}
+
 #[test]
 fn loom_timer_register_v_shut() {
     check(|| {
