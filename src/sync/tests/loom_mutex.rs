@@ -115,26 +115,32 @@ fn loom_mutex_try_lock_v_waiter() {
 /// The first of two waiters goes away while the mutex is given back: the second must get it.
 #[test]
 fn loom_mutex_cancel_v_unlock() {
-    both(2, || {
+    both(3, || {
         let mutex = shared();
         let held = mutex.try_lock().unwrap();
         let (first, polled) = start(&mutex);
         assert!(polled.is_pending());
-        let other = mutex.clone();
-        let second = thread::spawn(move || add(block_on(other.lock())));
-        let other = thread::spawn({
+        let (count, waker) = Count::new();
+        let mut second = Box::pin(mutex.lock());
+        assert!(poll(second.as_mut(), &waker).is_pending());
+        let held = {
             // SAFETY: joined below, while the mutex is borrowed; only loom's `spawn` wants a longer life.
-            let held = unsafe {
+            unsafe {
                 std::mem::transmute::<
                     MutexGuard<'_, UnsafeCell<u32>>,
                     MutexGuard<'static, UnsafeCell<u32>>,
                 >(held)
-            };
-            move || add(held)
-        });
+            }
+        };
+        let peer = thread::spawn(move || add(held));
         drop(first);
-        other.join().unwrap();
-        second.join().unwrap();
+        peer.join().unwrap();
+        assert_eq!(count.get(), 1, "nobody was told");
+        match poll(second.as_mut(), &waker) {
+            Poll::Ready(guard) => add(guard),
+            Poll::Pending => panic!("the mutex is free"),
+        }
+        drop(second);
         rests(&mutex, 2);
     });
 }
