@@ -50,19 +50,19 @@ fn loom_semaphore_a_grant_to_one_that_leaves() {
     });
 }
 
+/// A permit is there all the time, but the first in the queue wants two: only when it goes may the next one have it.
 #[test]
 fn loom_semaphore_many_in_front_of_one_leaves() {
     model(|| {
         let s = Arc::new(Semaphore::new(2));
         let held = s.try_acquire().unwrap();
-        let leaver = go(&s, |s| {
-            let (_, waker) = Count::new();
-            let mut wish = pin!(s.acquire_many(2));
-            drop(poll(wish.as_mut(), &waker));
-        });
-        drop(block_on(s.acquire()));
+        let (_, waker) = Count::new();
+        let mut wish = Box::pin(s.acquire_many(2));
+        assert!(poll(wish.as_mut(), &waker).is_pending());
+        let next = go(&s, |s| drop(block_on(s.acquire())));
+        drop(wish);
+        next.join().unwrap();
         drop(held);
-        leaver.join().unwrap();
         assert_whole(&s, 2);
     });
 }
