@@ -218,7 +218,7 @@ macro_rules! select_blocking {
 /// }
 /// # let (tx, rx) = chan(4);
 /// # let (l, log) = gochan::unbounded();
-/// # (0..9).for_each(|n| l.try_send(n).unwrap());
+/// # (0..1000).for_each(|n| l.try_send(n).unwrap());
 /// # [1, 2, 0].map(|n| tx.try_send(n).unwrap());
 /// # assert_eq!(gochan::block_on(sum(rx, log)), Ok(3));
 /// ```
