@@ -125,6 +125,13 @@ impl CancelCauseHandle {
         }
     }
 
+    /// As [`cancel`](Self::cancel), in the name of another line.
+    pub(super) fn cancel_at(&self, cause: Option<String>, site: Site) {
+        if self.node.state.is_live() {
+            cancel(&self.node, End::CANCELED, cause.map(cause_of), site);
+        }
+    }
+
     /// The same handle for those who have no cause to give.
     pub fn without_cause(self) -> CancelHandle {
         CancelHandle::new(self.node)

@@ -9,6 +9,7 @@
 //! | end a future then | [`Context::run`], the operations whose names end in `_ctx` | `select` with `ctx.Done()` |
 //! | ask | [`Context::err`], [`Context::cause`], [`Context::cancellation`], [`Context::deadline`] | `Err`, `context.Cause`, `Deadline` |
 //! | do something then | [`Context::after_func`] | `context.AfterFunc` |
+//! | end the other parts of a job with the first that fails | [`ErrGroup::with_context`](crate::sync::ErrGroup::with_context) | `errgroup.WithContext` |
 //! | pass values along | [`Context::with_value`], [`Context::value`], [`Key`] | `WithValue`, `Value` |
 //! | go on regardless | [`Context::without_cancel`] | the same |
 //!
@@ -43,7 +44,7 @@
 //! ```
 // Inside: `tree` is who is below whom and the walk that ends a subtree, `state` is the word of one node, `extra` is what only
 // some nodes have, `deadline` the timer, `after` and `spawn` the functions to be called. `ctx` is what users hold, `cancel` their
-// handles, `value` the values, `done` waiting for the end, `run` and `ops` operations under a context.
+// handles, `value` the values, `done` waiting for the end, `run` and `ops` operations under a context, `group` a group with one.
 
 mod after;
 mod cancel;
@@ -51,6 +52,7 @@ mod ctx;
 mod deadline;
 mod done;
 mod extra;
+mod group;
 mod ops;
 mod run;
 mod spawn;

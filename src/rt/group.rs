@@ -21,7 +21,8 @@ impl WaitGroup {
     ///
     /// The member leaves when the task's future has been dropped, with all that it held. A task that panics leaves too;
     /// the panic has been reported by then and comes out of the handle. (In Go the panic ends the program before a `Wait`
-    /// can return.) To have it come out of the wait, use an `ErrGroup`.
+    /// can return.) To have it come out of the wait, use an
+    /// [`ErrGroup`](crate::sync::ErrGroup).
     ///
     /// # Panics
     /// As [`add`](Self::add), and as [`gochan::go`](crate::go).
@@ -41,9 +42,10 @@ impl WaitGroup {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut spawn = Spawn::new(Location::caller());
+        let site = Location::caller();
+        let mut spawn = Spawn::new(site);
         spawn.type_name = Some(TypeName::of::<F>());
-        let _token = self.token_of(spawn.id);
+        let _token = self.token_of(spawn.id, site);
         here(Member { future, _token }, spawn)
     }
 }

@@ -3,12 +3,13 @@
 //! Go's G/M/P shape: a task is a G, a thread an M, and a worker's slot with its run queue a P.
 // Inside, in reading order: `queue` is a slot's run queue, `inject` the global one, `idle` the protocol of sleeping and
 // waking, `worker` the loop, `watch` what a sleeping worker looks after, `threads` the threads and who holds which slot,
-// `shared` what they share and the end of it, `context` which of it a thread belongs to. `spawn`, `group`, `blocking`,
+// `shared` what they share and the end of it, `context` which of it a thread belongs to. `spawn`, `group`, `errgroup`, `blocking`,
 // `builder` and `yield_now` are the public face.
 
 mod blocking;
 mod builder;
 mod context;
+mod errgroup;
 mod group;
 mod idle;
 mod inject;

@@ -7,6 +7,8 @@
 //! | to wait until it has changed | [`Cond`] |
 //! | so many at a time | [`Semaphore`] |
 //! | to wait until others are done | [`WaitGroup`] |
+//! | to do parts of a job, until the first error | `ErrGroup` |
+//! | to share work that many want at once | [`SingleFlight`] |
 //! | to do something once | [`Once`], [`OnceCell`] |
 //! | to go on together | [`Barrier`] |
 //!
@@ -36,6 +38,8 @@
 mod around;
 pub mod barrier;
 pub mod cond;
+#[cfg(feature = "rt")]
+pub mod errgroup;
 pub mod mutex;
 mod named;
 pub mod once;
@@ -48,6 +52,8 @@ mod wish;
 
 pub use barrier::Barrier;
 pub use cond::Cond;
+#[cfg(feature = "rt")]
+pub use errgroup::ErrGroup;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;

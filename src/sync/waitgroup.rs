@@ -187,8 +187,19 @@ impl WaitGroup {
     /// A token for a task that is about to be spawned.
     #[track_caller]
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
-    pub(crate) fn token_of(&self, task: ObjId) -> Token {
-        Token::for_task(self.group().clone(), task, Location::caller())
+    pub(crate) fn token_of(&self, task: ObjId, site: Site) -> Token {
+        Token::for_task(self.group().clone(), task, site)
+    }
+
+    /// Where it was made.
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(super) fn made(&self) -> Site {
+        self.made
+    }
+
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(super) fn set_name(&self, name: &str) {
+        self.group().object.tag().set_name(name);
     }
 
     /// Waits until nobody is left in the group.
@@ -260,7 +271,7 @@ impl WaitGroup {
     /// Gives the group a name, which dumps and reports show.
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.group().object.tag().set_name(name);
+        self.set_name(name);
         self
     }
 

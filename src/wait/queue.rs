@@ -120,9 +120,10 @@ impl<P> Queue<P> {
         self.len
     }
 
-    /// Places that may still be claimed, as far as can be seen: without those of selects that were won elsewhere.
+    /// Waiters that may still be claimed, as far as can be seen: without selects that were won elsewhere. Several places
+    /// of one select stand side by side, and count once.
     pub(crate) fn live(&self) -> usize {
-        let (mut count, mut at) = (0, self.head);
+        let (mut count, mut at, mut before) = (0, self.head, std::ptr::null());
         while let Some(this) = at {
             // SAFETY: linked, so alive and ours under the lock (invariants 1, 3, 5).
             let (who, shared) = with_links(this, |links| {
@@ -130,7 +131,9 @@ impl<P> Queue<P> {
                 (links.who, links.shared)
             });
             // SAFETY: the waiter lives as long as the sudog that names it (invariant 5).
-            count += usize::from(!shared || unsafe { !(*who).word.is_taken() });
+            let live = !shared || unsafe { !(*who).word.is_taken() };
+            count += usize::from(live && !std::ptr::eq(before, who));
+            before = who;
         }
         count
     }

@@ -7,6 +7,7 @@
 mod common;
 
 mod cond;
+mod errgroup;
 mod mutex;
 mod once;
 mod rwmutex;

@@ -128,3 +128,21 @@ fn arms() {
         assert!(!gochan::block_on(select));
     });
 }
+
+/// A select that stands at the barrier twice is one.
+#[test]
+fn twice_is_once() {
+    watch(|| {
+        let barrier = Barrier::new(3);
+        let mut select = Box::pin(async {
+            select! { r = barrier.wait() => r, r = barrier.wait() => r }
+        });
+        assert!(poll_once(select.as_mut()).is_pending());
+        let mut second = Box::pin(barrier.wait());
+        assert!(poll_once(second.as_mut()).is_pending());
+        assert!(now(barrier.wait()).is_leader());
+        assert!(!now(second).is_leader());
+        assert!(!now(select).is_leader());
+        assert_eq!(barrier.stats().waiting, 0);
+    });
+}

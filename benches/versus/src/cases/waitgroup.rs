@@ -1,10 +1,11 @@
 //! E04: wait groups. One operation is one member that enters and leaves.
 
 use super::share;
-use crate::executor::{Executor, Smol, Tokio, on, on_threads};
+use crate::executor::{Executor, Gochan, Smol, Tokio, on, on_threads};
 use crate::measure::Spent;
 use crate::registry::{BOTH, ONE, Registry};
 use crossfire::waitgroup::WaitGroupZero;
+use gochan::sync::WaitGroup;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
@@ -16,6 +17,7 @@ const MEMBERS: u64 = 1000;
 
 pub fn register(rows: &mut Registry) {
     let spawned = "E04_waitgroup_1000_spawned";
+    rows.repeated(spawned, "gochan", BOTH, on::<Gochan, _, _>(gochan));
     rows.repeated(
         spawned,
         "tokio-TaskTracker",
@@ -34,6 +36,12 @@ pub fn register(rows: &mut Registry) {
         "crossfire-wg@smol",
         BOTH,
         on::<Smol, _, _>(crossfire::<Smol>),
+    );
+    rows.repeated(
+        "E04_waitgroup_add_done",
+        "gochan",
+        ONE,
+        on::<Gochan, _, _>(add_done),
     );
     rows.repeated(
         "E04_waitgroup_add_done",
@@ -67,6 +75,16 @@ macro_rules! groups {
         assert_eq!(ENTERED.load(Relaxed) - before, rounds * MEMBERS);
         spent
     }};
+}
+
+async fn gochan(n: u64) -> Spent {
+    groups!(n, {
+        let group = WaitGroup::new();
+        for _ in 0..MEMBERS {
+            group.go(member());
+        }
+        group.wait().await;
+    })
 }
 
 async fn task_tracker(n: u64) -> Spent {
@@ -106,6 +124,20 @@ async fn crossfire<E: Executor>(n: u64) -> Spent {
         let group = &mut group;
         group.wait_async().await;
     })
+}
+
+/// As in Go. A token does the same and is shown in dumps.
+async fn add_done(n: u64) -> Spent {
+    let group = WaitGroup::new();
+    group.add(1);
+    let start = Instant::now();
+    for _ in 0..n {
+        black_box(&group).add(1);
+        black_box(&group).done();
+    }
+    let spent = Spent::since(start, n);
+    assert_eq!(group.count(), 1);
+    spent
 }
 
 async fn add_done_task_tracker(n: u64) -> Spent {
