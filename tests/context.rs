@@ -7,7 +7,7 @@ mod common;
 
 use common::alloc::{self, Counting};
 use common::value::Mint;
-use common::waker::{Hooked, blocks, counting, hooked, now, poll_once, poll_with};
+use common::waker::{Hooked, blocks, counting, hooked, in_place, now, poll_once, poll_with};
 use common::{Rng, Tally, watch};
 use gochan::context::{Context, Key};
 use gochan::diag::dump;
@@ -19,7 +19,7 @@ use gochan::{
 };
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -192,7 +192,7 @@ mod poll_by_poll {
         assert_eq!(now(ctx.done()), ContextError::Canceled, "and again");
     }
 
-    /// Polled again with the same waker it clones nothing; only the newest waker is woken.
+    /// Polled again it keeps one waker, and only the newest is woken.
     #[test]
     fn a_poll_without_news() {
         let (ctx, cancel) = cancellable();
@@ -202,7 +202,7 @@ mod poll_by_poll {
         for _ in 0..100 {
             assert!(poll_with(done.as_mut(), &w1).is_pending());
         }
-        assert_eq!(first.clones.load(SeqCst), 1);
+        assert_eq!(first.alive(), 2);
         assert!(poll_with(done.as_mut(), &w2).is_pending());
         assert_eq!(first.alive(), 1);
         cancel.cancel();
@@ -526,6 +526,44 @@ mod strange_wakers {
         assert_eq!(root.child_count(), 0);
     }
 
+    /// Two wakers one after the other at the same place, which only their clones tell apart.
+    #[test]
+    fn whose_clone_is_another_one() {
+        let (ctx, cancel) = cancellable();
+        let mut done = pin!(ctx.done());
+        let (first, second) = (Arc::new(Hooked::default()), Arc::new(Hooked::default()));
+        let mut place = Arc::clone(&first);
+        assert!(in_place(&place, |waker| poll_with(done.as_mut(), waker)).is_pending());
+        place.clone_from(&second);
+        assert!(in_place(&place, |waker| poll_with(done.as_mut(), waker)).is_pending());
+        cancel.cancel();
+        assert_eq!((first.wakes(), second.wakes()), (0, 1));
+    }
+
+    /// The drop of the waker that was queued panics: the next poll queues its own all the same.
+    #[test]
+    fn whose_drop_panics() {
+        let (ctx, cancel) = cancellable();
+        let mut done = pin!(ctx.done());
+        let armed = Arc::new(AtomicBool::new(false));
+        let first = Arc::new(Hooked {
+            on_drop: Some(Box::new({
+                let armed = armed.clone();
+                move || assert!(!armed.swap(false, SeqCst), "dropped")
+            })),
+            ..Hooked::default()
+        });
+        let waker = hooked(&first);
+        assert!(poll_with(done.as_mut(), &waker).is_pending());
+        armed.store(true, SeqCst);
+        let (second, other) = counting();
+        let poll = std::panic::AssertUnwindSafe(|| poll_with(done.as_mut(), &other));
+        assert!(std::panic::catch_unwind(poll).is_err());
+        assert!(poll_with(done.as_mut(), &waker).is_pending());
+        cancel.cancel();
+        assert_eq!((first.wakes(), second.wakes()), (1, 0));
+    }
+
     fn blocks_or_not(ctx: &Context) {
         let _ = poll_once(pin!(ctx.done()));
     }
@@ -784,6 +822,30 @@ mod told {
             assert_eq!(waits.wait().unwrap(), ContextError::Canceled);
             assert_eq!(runs.wait().unwrap(), Err(RecvContextError::Canceled));
             selects.wait().unwrap();
+        });
+    }
+
+    /// Under a context that never ends a wait is that of the operation, and of nobody else.
+    #[test]
+    fn in_dumps_under_the_background() {
+        watch(|| {
+            let (_tx, rx) = chan::<u8>(0);
+            let (receives, sleeps) = (
+                go(async move { rx.recv_ctx(&Context::background()).await.map(drop) }),
+                go(async { sleep_ctx(HOUR, &Context::todo()).await }),
+            );
+            let seen = |id| loop {
+                let dump = dump();
+                let wait = dump.task(id).and_then(|task| task.wait.clone());
+                if let Some(wait) = wait {
+                    return wait.reason;
+                }
+                thread::yield_now();
+            };
+            assert_eq!(seen(receives.id()), WaitReason::ChanRecv);
+            assert_eq!(seen(sleeps.id()), WaitReason::Sleep);
+            receives.abort();
+            sleeps.abort();
         });
     }
 

@@ -92,7 +92,8 @@ pin_project! {
         #[pin]
         park: Option<Park<DoneOp<'a>>>,
         site: Site,
-        // The waker that the queue has.
+        beside: bool,
+        // The waker that the queue has, if it is that of a task of ours.
         queued: WakerId,
     }
 }
@@ -101,7 +102,7 @@ impl Context {
     /// Waits until the context has ended: cancelled, past its deadline, or because one above it has. Yields its
     /// [`err`](Self::err).
     ///
-    /// Once its waker is queued, polling it again takes no lock. Follows Go's `Context.Done` (`src/context/context.go`).
+    /// Once its waker is queued, polling it again in a task of this crate takes no lock. Follows Go's `Context.Done` (`src/context/context.go`).
     ///
     /// # Cancellation
     ///
@@ -152,6 +153,7 @@ impl<'a> DoneFuture<'a> {
         DoneFuture {
             park: op.map(|op| Park::new(op, ())),
             site,
+            beside,
             queued: WakerId::NONE,
         }
     }
@@ -176,15 +178,23 @@ impl Future for DoneFuture<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<ContextError> {
         let this = self.project();
         let Some(park) = this.park.as_pin_mut() else {
-            park_for_ever(this.site);
+            // Beside another wait it has nothing to say.
+            if !*this.beside {
+                park_for_ever(this.site);
+            }
             return Poll::Pending;
         };
         let waker = WakerId::of(cx.waker());
         if *this.queued == waker && park.goes_on() {
             return Poll::Pending;
         }
+        // Foreign code runs in there and may panic: until it is through nobody knows which waker the queue has.
+        *this.queued = WakerId::NONE;
         let polled = park.poll(cx);
-        *this.queued = waker;
+        // The clone of a foreign waker, which is what the queue has, need not look like it.
+        if polled.is_pending() && current::is_own_waker(cx.waker()) {
+            *this.queued = waker;
+        }
         polled
     }
 }
@@ -201,8 +211,8 @@ fn park_for_ever(site: Site) {
     });
 }
 
-/// Which waker it is, to be compared with others. It keeps nothing: while the queue has that waker, no other one can come
-/// to have its data and vtable.
+/// Which waker of a task it is, to be compared with others. It keeps nothing: while the queue has a clone of that waker, no
+/// other task can come to have its data and vtable.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct WakerId(usize, usize);
 

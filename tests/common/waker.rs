@@ -96,6 +96,29 @@ unsafe fn drop_waker(data: *const ()) {
     this.dropped();
 }
 
+/// Calls `f` with a waker that is known by the place of `hooked`. Its clones are wakers like [`hooked`]'s and known by what
+/// is there: allowed, and two such wakers at one place are not the same.
+pub(crate) fn in_place<R>(hooked: &Arc<Hooked>, f: impl FnOnce(&Waker) -> R) -> R {
+    let data = std::ptr::from_ref(hooked).cast::<()>();
+    // SAFETY: the vtable below treats `data` as a `&Arc<Hooked>`, which outlives the waker: `f` only borrows that.
+    f(&unsafe { Waker::from_raw(RawWaker::new(data, &IN_PLACE)) })
+}
+
+static IN_PLACE: RawWakerVTable =
+    RawWakerVTable::new(clone_in_place, wake_in_place, wake_in_place, |_| {});
+
+unsafe fn clone_in_place(data: *const ()) -> RawWaker {
+    // SAFETY: called by a living waker.
+    let this = unsafe { &*data.cast::<Arc<Hooked>>() };
+    this.cloned();
+    RawWaker::new(Arc::into_raw(Arc::clone(this)).cast::<()>(), &VTABLE)
+}
+
+unsafe fn wake_in_place(data: *const ()) {
+    // SAFETY: called by a living waker.
+    unsafe { &*data.cast::<Arc<Hooked>>() }.woken();
+}
+
 /// A waker that only counts.
 pub(crate) fn counting() -> (Arc<Hooked>, Waker) {
     let counts = Arc::new(Hooked::default());
