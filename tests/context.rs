@@ -12,6 +12,7 @@ use common::{Rng, Tally, watch};
 use gochan::context::{Context, Key};
 use gochan::diag::dump;
 use gochan::hook::{Kind, WaitReason};
+use gochan::sync::Barrier;
 use gochan::time::Timer;
 use gochan::{
     CancelHandle, ContextError, RecvContextError, Runtime, SendContextError, chan, go, select,
@@ -311,6 +312,41 @@ mod operations {
         cancel.cancel();
         drop(recv);
         assert_eq!(rx.try_recv(), Ok(2));
+    }
+
+    /// The last one comes to a barrier, and the context ends, in the middle of a poll: it has been counted.
+    #[test]
+    fn a_barrier_counts_whom_it_lets_go() {
+        let barrier = Arc::new(Barrier::new(2));
+        let (ctx, cancel) = cancellable();
+        let armed = Arc::new(AtomicBool::new(false));
+        let waker = hooked(&Arc::new(Hooked {
+            on_drop: Some(Box::new({
+                let (barrier, armed) = (barrier.clone(), armed.clone());
+                move || {
+                    if armed.swap(false, SeqCst) {
+                        assert!(barrier.wait_blocking().is_leader());
+                        cancel.cancel();
+                    }
+                }
+            })),
+            ..Hooked::default()
+        }));
+        let mut wait = pin!(barrier.wait_ctx(&ctx));
+        assert!(poll_with(wait.as_mut(), &waker).is_pending());
+        armed.store(true, SeqCst);
+        let Poll::Ready(Ok(went)) = poll_once(wait.as_mut()) else {
+            panic!("the other one has gone on with it");
+        };
+        assert!(!went.is_leader());
+        assert_eq!(barrier.stats().generation, 1);
+        // One who gives up is not counted.
+        let mut gone = pin!(barrier.wait_ctx(&ctx));
+        assert_eq!(
+            poll_once(gone.as_mut()),
+            Poll::Ready(Err(ContextError::Canceled))
+        );
+        assert_eq!(barrier.stats().waiting, 0);
     }
 
     #[test]

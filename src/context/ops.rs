@@ -83,8 +83,8 @@ impl<T> Withdraw for RecvFuture<'_, T> {
 }
 
 pin_project! {
-    /// A channel operation that waits until a context ends, made by the operations of [`Sender`] and [`Receiver`] whose names
-    /// end in `_ctx`.
+    /// An operation that waits until a context ends, made by those operations of [`Sender`], [`Receiver`] and
+    /// [`Barrier`](crate::sync::Barrier) whose names end in `_ctx`.
     ///
     /// # Cancellation
     ///
@@ -102,7 +102,7 @@ pin_project! {
 }
 
 impl<'c, F: Withdraw> WithContext<'c, F> {
-    fn new(operation: F, ctx: &'c Context, site: Site) -> WithContext<'c, F> {
+    pub(super) fn new(operation: F, ctx: &'c Context, site: Site) -> WithContext<'c, F> {
         WithContext {
             operation,
             done: DoneFuture::new(ctx, site, true),

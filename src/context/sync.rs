@@ -1,10 +1,16 @@
 //! The `_ctx` forms of the room `sync`.
 //!
 //! What they are not: operations of their own. Each is the operation under [`Context::run`]: polled before the context is
-//! asked, and dropped when that has ended, which passes on what it was granted meanwhile.
+//! asked, and dropped when that has ended, which passes on what it was granted meanwhile. A barrier has let others go for it
+//! by then, which cannot be passed on, so it is asked first ([`Withdraw`]).
 
+use std::panic::Location;
+use std::pin::Pin;
+
+use super::ops::{WithContext, Withdraw};
 use super::{Context, Run};
-use crate::sync::barrier::BarrierFuture;
+use crate::error::ContextError;
+use crate::sync::barrier::{BarrierFuture, BarrierWaitResult};
 use crate::sync::mutex::LockFuture;
 use crate::sync::once_cell::OnceFuture;
 use crate::sync::rwmutex::{ReadFuture, WriteFuture};
@@ -40,15 +46,27 @@ impl WaitGroup {
     }
 }
 
+impl Withdraw for BarrierFuture<'_> {
+    type Outcome = Result<BarrierWaitResult, ContextError>;
+
+    fn completed(output: Self::Output) -> Self::Outcome {
+        Ok(output)
+    }
+
+    fn withdraw(self: Pin<&mut Self>, error: ContextError) -> Self::Outcome {
+        self.cancel().ok_or(error)
+    }
+}
+
 impl Barrier {
-    /// Waits until enough have come, or until `ctx` ends; then it does not count as one of them. See [`wait`](Self::wait).
+    /// Waits until enough have come, or until `ctx` ends; then it has not counted as one of them. See [`wait`](Self::wait).
     ///
     /// # Errors
     ///
     /// The context has ended.
     #[track_caller]
-    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, BarrierFuture<'a>> {
-        ctx.run(self.wait())
+    pub fn wait_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> WithContext<'c, BarrierFuture<'a>> {
+        WithContext::new(self.wait(), ctx, Location::caller())
     }
 }
 

@@ -14,6 +14,7 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::pin::Pin;
 use std::task::Poll;
 
 use super::named::named_future;
@@ -234,6 +235,13 @@ named_future!(
     (),
     BarrierWaitResult
 );
+
+impl BarrierFuture<'_> {
+    /// Waits no more. `Some`: all had come.
+    pub(crate) fn cancel(self: Pin<&mut Self>) -> Option<BarrierWaitResult> {
+        self.project().park.cancel()
+    }
+}
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
