@@ -255,6 +255,24 @@ impl Mine {
 
     #[inline(always)]
     fn put(&self, slot: &'static Slot) {
+        match self.first.get() {
+            Some(_) => self.push(slot),
+            None => self.put_first(slot),
+        }
+    }
+
+    /// A thread that only releases never comes through `refill`, and has to give its slots back as well.
+    #[cold]
+    #[inline(never)]
+    fn put_first(&self, slot: &'static Slot) {
+        match LEAVING.try_with(|_| ()) {
+            Ok(()) => self.push(slot),
+            Err(_) => COMMON.lock().free.push(slot),
+        }
+    }
+
+    #[inline(always)]
+    fn push(&self, slot: &'static Slot) {
         slot.next.store(self.first.replace(Some(slot)));
         self.count.set(self.count.get() + 1);
         if self.count.get() >= 2 * BATCH {
@@ -265,11 +283,14 @@ impl Mine {
     #[cold]
     #[inline(never)]
     fn refill(&self) -> &'static Slot {
-        // Fails while the thread's values are being dropped; what it holds by then is not given back.
-        let _ = LEAVING.try_with(|_| ());
+        // Fails while the thread's values are being dropped: a list of its own would not be given back by then.
+        let more = match LEAVING.try_with(|_| ()) {
+            Ok(()) => BATCH - 1,
+            Err(_) => 0,
+        };
         let mut common = COMMON.lock();
         let slot = common.take();
-        (1..BATCH).for_each(|_| self.put(common.take()));
+        (0..more).for_each(|_| self.push(common.take()));
         slot
     }
 

@@ -94,6 +94,39 @@ fn slots_go_round() {
     assert!(COMMON.lock().all.len() < 2_000);
 }
 
+/// Also of threads that never acquire anything.
+#[test]
+fn slots_come_back_from_threads_that_only_release() {
+    let lock = ObjId::fresh(Kind::Mutex);
+    for _ in 0..100 {
+        let take = |_| Hold::acquired(lock, here());
+        let holds: Vec<Hold> = (1..2 * BATCH).map(take).collect();
+        let release = move || holds.into_iter().for_each(Hold::released);
+        thread::spawn(release).join().unwrap();
+    }
+    assert!(COMMON.lock().all.len() < 2_000);
+}
+
+/// And of the last values of a thread, dropped when its list is gone.
+#[test]
+fn slots_come_back_from_the_end_of_a_thread() {
+    struct Late(Vec<Hold>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            self.0.drain(..).for_each(Hold::released);
+        }
+    }
+    thread_local!(static LATE: Cell<Option<Late>> = const { Cell::new(None) });
+    let lock = ObjId::fresh(Kind::Mutex);
+    for _ in 0..100 {
+        let take = move || (1..2 * BATCH).map(move |_| Hold::acquired(lock, here()));
+        let body = move || LATE.with(|late| late.set(Some(Late(take().collect()))));
+        thread::spawn(body).join().unwrap();
+    }
+    assert_eq!(holdings(lock), []);
+    assert!(COMMON.lock().all.len() < 2_000);
+}
+
 #[test]
 fn a_thread_holds_under_its_own_name() {
     let lock = ObjId::fresh(Kind::Mutex);
