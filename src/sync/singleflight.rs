@@ -14,7 +14,7 @@
 //!    does its own work.
 //! 2. A flight is out of the map before its cell is filled: a call that begins when another has returned works anew.
 //! 3. `users` counts the calls that have the flight and are not done; the last one takes it out of the map.
-//! 4. Of foreign code only a key's `Hash`, `Eq` and `Clone` run under the lock.
+//! 4. Of foreign code only a key's `Hash` and `Eq` run under the lock.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -171,16 +171,27 @@ impl<K: Hash + Eq, V> SingleFlight<K, V> {
     where
         K: Clone,
     {
+        // Invariant 4: cloned before the lock is taken and, if it is not needed, dropped after it was given back.
+        let mut own = Some(key.clone());
         let mut calls = self.calls.lock();
-        let call = calls.entry(key.clone()).or_insert_with(|| Call {
-            users: 0,
-            flight: Arc::new(Flight {
-                cell: OnceCell::made_at(self.made),
-            }),
-        });
-        call.users += 1;
-        let flight = call.flight.clone();
+        let flight = match calls.get_mut(&key) {
+            Some(call) => {
+                call.users += 1;
+                call.flight.clone()
+            }
+            None => {
+                let cell = OnceCell::made_at(self.made);
+                let flight = Arc::new(Flight { cell });
+                let call = Call {
+                    users: 1,
+                    flight: flight.clone(),
+                };
+                calls.extend(own.take().map(|own| (own, call)));
+                flight
+            }
+        };
         drop(calls);
+        drop(own);
         Seat {
             flights: self,
             key,

@@ -3,11 +3,11 @@
 //! Not here: DoChan, whose twin is `gochan::go(flights.run(..))`, and `runtime.Goexit`.
 
 use crate::common::waker::{counting, poll_once, poll_with};
-use crate::common::{Place, Tally, everywhere};
+use crate::common::{Place, Tally, everywhere, watch};
 use gochan::sync::SingleFlight;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 
 // TestDo
@@ -241,5 +241,34 @@ mod dropped {
         }
         drop(flights.run(1, async {}));
         assert!(flights.is_empty());
+    }
+
+    /// A key whose drop asks the flights.
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct Asks(u8);
+
+    static ASKED: LazyLock<SingleFlight<Asks, u8>> = LazyLock::new(SingleFlight::new);
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let _ = ASKED.len();
+        }
+    }
+
+    #[test]
+    fn keys_are_dropped_without_the_lock() {
+        watch(|| {
+            let (give, work) = gochan::chan::<u8>(1);
+            let mut first = Box::pin(ASKED.run(Asks(1), async { work.recv().await.unwrap() }));
+            assert!(poll_once(first.as_mut()).is_pending());
+            let mut second = Box::pin(ASKED.run(Asks(1), async { 2 }));
+            assert!(poll_once(second.as_mut()).is_pending());
+            ASKED.forget(&Asks(1));
+            give.try_send(1).unwrap();
+            assert_eq!(poll_once(first.as_mut()), Poll::Ready(1));
+            assert_eq!(poll_once(second.as_mut()), Poll::Ready(1));
+            drop(ASKED.run(Asks(1), async { 3 }));
+            assert!(ASKED.is_empty());
+        });
     }
 }
