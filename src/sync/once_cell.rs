@@ -82,28 +82,18 @@ impl<T> OnceCell<T> {
         #[must_use]
         #[track_caller]
         pub fn new() -> OnceCell<T> {
-            let inner = Inner {
-                running: false,
-                turnq: Queue::new(),
-                waitq: Queue::new(),
-            };
             OnceCell {
                 value: OnceLock::new(),
-                object: Object::new(inner, Kind::Once, Location::caller()),
+                object: Object::new(Inner::new(), Kind::Once, Location::caller()),
             }
         }
     }
 
     /// A cell that is a part of something that was made at `made`.
     pub(super) fn made_at(made: Site) -> OnceCell<T> {
-        let inner = Inner {
-            running: false,
-            turnq: Queue::new(),
-            waitq: Queue::new(),
-        };
         OnceCell {
             value: OnceLock::new(),
-            object: Object::new(inner, Kind::Once, made),
+            object: Object::new(Inner::new(), Kind::Once, made),
         }
     }
 
@@ -126,6 +116,8 @@ impl<T> OnceCell<T> {
 
     /// Takes the value out; the cell is as new.
     pub fn take(&mut self) -> Option<T> {
+        // Who still has the turn or a place in a queue was leaked: nobody else borrows the cell.
+        *self.object.lock() = Inner::new();
         self.value.take()
     }
 
@@ -304,6 +296,14 @@ impl<T> OnceCell<T> {
 }
 
 impl Inner {
+    const fn new() -> Inner {
+        Inner {
+            running: false,
+            turnq: Queue::new(),
+            waitq: Queue::new(),
+        }
+    }
+
     /// The value is there: tells everybody, in one hold (rule R6).
     fn end(&mut self, wakes: &mut Wakes) {
         self.running = false;

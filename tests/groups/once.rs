@@ -238,3 +238,25 @@ fn hostile_wakers() {
         }
     });
 }
+
+/// Also when those who had the turn, and those who waited for it, were leaked.
+#[test]
+fn a_cell_that_was_taken_from_is_as_new() {
+    let mut cell = OnceCell::new();
+    for round in 0..2 {
+        let mut runs = Box::pin(cell.get_or_init(pending::<u8>));
+        let mut next = Box::pin(cell.get_or_init(pending::<u8>));
+        let mut waits = Box::pin(cell.wait());
+        assert!(poll_once(runs.as_mut()).is_pending());
+        assert!(poll_once(next.as_mut()).is_pending());
+        assert!(poll_once(waits.as_mut()).is_pending());
+        std::mem::forget((runs, next, waits));
+        assert_eq!(cell.set(1), Err(SetError::Initializing(1)));
+        assert_eq!(cell.take(), None);
+        let again = cell.get_or_init(|| ready(round));
+        assert_eq!(now(again), &round);
+        assert_eq!(cell.take(), Some(round));
+    }
+    cell.set(7).unwrap();
+    assert_eq!(cell.get(), Some(&7));
+}
