@@ -14,7 +14,8 @@
 //! A writer that stands in several queues (a select) is never nudged, but handed the mutex over.
 //!
 //! Invariants, true whenever the queues' lock is free and nobody is between leaving and handing over
-//! 1. A queued reader implies a writer: one that holds the mutex, or one that is next.
+//! 1. A queued reader implies a writer, one that holds the mutex or one that is next, or that there is no room for more
+//!    readers.
 //! 2. A queued writer implies that somebody holds the mutex, or that the first of them is nudged.
 //! 3. NUDGED is set exactly while the first queued writer is `nudged`; no other one is.
 
@@ -329,3 +330,6 @@ impl Raw {
         }
     }
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;

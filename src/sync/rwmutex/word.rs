@@ -89,6 +89,11 @@ impl Seen {
         !self.is_writer() && self.readers() < MAX_READERS
     }
 
+    /// Whether a reader that leaves may have to let another one in, which is queued because there was no room.
+    fn makes_room(self) -> bool {
+        self.0 & READERS != 0 && self.readers() >= MAX_READERS
+    }
+
     #[inline(always)]
     pub(super) fn is_free(self) -> bool {
         !self.is_writer() && self.readers() == 0
@@ -132,6 +137,12 @@ impl Word {
             .map_err(Seen)
     }
 
+    /// As if there were as many readers as may be, but one.
+    #[cfg(all(test, not(gochan_loom)))]
+    pub(super) fn crowd(&self) {
+        self.0.store((MAX_READERS - 1) * READER, Relaxed);
+    }
+
     // ---- without the queues' lock
 
     /// Takes it to read, unless there is a writer or one is next.
@@ -172,9 +183,13 @@ impl Word {
         // ORDERING: Release: the next writer sees that we are through with the value.
         let before = Seen(self.0.fetch_sub(READER, Release));
         debug_assert!(before.readers() > 0 && !before.is_writer());
-        let last = before.readers() == 1;
+        if before.0 & (READERS | WRITERS) == 0 {
+            return Left::Done;
+        }
+        let last = before.readers() == 1 && before.0 & WRITERS != 0;
         // One that is nudged comes by itself, unless it has been and found us.
-        match last && before.0 & WRITERS != 0 && (before.is_next() || !before.is_nudged()) {
+        let to_writer = last && (before.is_next() || !before.is_nudged());
+        match to_writer || before.makes_room() {
             true => Left::ToQueue,
             false => Left::Done,
         }
