@@ -169,6 +169,32 @@ mod width {
         });
     }
 
+    /// Somebody else is at work below: whoever has cancelled a context finds all below it ended, or ends it.
+    #[test]
+    fn all_has_ended_when_a_cancel_returns() {
+        watch(|| {
+            for round in 0..20 {
+                let (root, cancel_root) = cancellable();
+                let (middle, cancel_middle) = root.with_cancel();
+                let below: Vec<_> = (0..20_000).map(|_| middle.with_cancel().0).collect();
+                let other = {
+                    let cancel = cancel_middle.clone();
+                    thread::spawn(move || cancel.cancel())
+                };
+                while !middle.is_done() {
+                    std::hint::spin_loop();
+                }
+                match round % 2 {
+                    0 => cancel_root.cancel(),
+                    _ => cancel_middle.cancel(),
+                }
+                let alive = below.iter().rev().filter(|ctx| !ctx.is_done()).count();
+                other.join().unwrap();
+                assert_eq!(alive, 0);
+            }
+        });
+    }
+
     fn cancellable_below(ctx: &Context) -> (Context, CancelHandle) {
         ctx.with_cancel()
     }

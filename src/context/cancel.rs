@@ -1,7 +1,8 @@
 //! Cancelling, and the handles that may.
 //!
 //! What it is not: the walk over the tree ([`tree`](super::tree)). What is done here is done without a lock: the wakers of
-//! all who waited anywhere below are fired when the whole subtree has ended, so whoever is woken sees all of it ended.
+//! all who waited anywhere below are fired when the whole subtree has ended, so whoever is woken sees all of it ended. As in
+//! Go a cancel returns when that is so, also where others cancel at the same time.
 
 use std::error::Error;
 use std::fmt;
@@ -13,10 +14,10 @@ use crate::clock;
 use crate::error::Cause;
 use crate::hook::current;
 
-/// Ends a node and all below it, if it has not ended yet.
+/// Ends a node, if it has not ended yet, and all below it.
 pub(super) fn cancel(node: &Ref, end: End, cause: Option<Cause>, site: Site) {
     if !node.state.is_live() {
-        return;
+        return help(node);
     }
     let verdict = Verdict {
         cause,
@@ -30,12 +31,22 @@ pub(super) fn cancel(node: &Ref, end: End, cause: Option<Cause>, site: Site) {
     };
     let mut fallout = Fallout::new();
     match node.end(end, Some(verdict), &mut fallout) {
-        Ended::Before => return,
+        Ended::Before => return help(node),
         Ended::Alone => {}
-        Ended::WithChildren => walk(node, end, &mut fallout),
+        Ended::WithChildren => walk(node, &mut fallout),
     }
     node.leave();
     fallout.settle();
+}
+
+/// Somebody else has ended the node, and may still be at work below it.
+#[cold]
+fn help(node: &Ref) {
+    if !node.object.lock().children.is_empty() {
+        let mut fallout = Fallout::new();
+        walk(node, &mut fallout);
+        fallout.settle();
+    }
 }
 
 /// Whatever can be said as the cause of a cancellation.
@@ -83,7 +94,8 @@ impl CancelHandle {
     }
 
     /// Cancels the context and all below it: their `err` is [`Canceled`](crate::ContextError::Canceled) and whoever waits for
-    /// their end is woken. No lock is held while anybody is woken. A context that has ended stays as it is.
+    /// their end is woken. No lock is held while anybody is woken. A context that has ended stays as it is. All below has
+    /// ended when this returns, also if somebody else is cancelling at the same time.
     ///
     /// The line of this call and the task that makes it are kept: [`Context::cancellation`](super::Context::cancellation).
     #[track_caller]
@@ -120,16 +132,15 @@ impl CancelCauseHandle {
     #[track_caller]
     pub fn cancel(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) {
         let site = Location::caller();
-        if self.node.state.is_live() {
-            cancel(&self.node, End::CANCELED, Some(cause_of(cause)), site);
+        match self.node.state.is_live() {
+            true => cancel(&self.node, End::CANCELED, Some(cause_of(cause)), site),
+            false => help(&self.node),
         }
     }
 
     /// As [`cancel`](Self::cancel), in the name of another line.
     pub(super) fn cancel_at(&self, cause: Option<String>, site: Site) {
-        if self.node.state.is_live() {
-            cancel(&self.node, End::CANCELED, cause.map(cause_of), site);
-        }
+        cancel(&self.node, End::CANCELED, cause.map(cause_of), site);
     }
 
     /// The same handle for those who have no cause to give.

@@ -55,6 +55,7 @@ impl Fallout {
         Fallout {
             wakes: Wakes::new(),
             extras: Vec::new(),
+            gone: Vec::new(),
         }
     }
 

@@ -35,11 +35,6 @@ pub(super) struct End(u32);
 impl End {
     pub(super) const CANCELED: End = End(CANCELED);
     pub(super) const EXCEEDED: End = End(EXCEEDED);
-
-    /// The same end for those below.
-    pub(super) fn inherited(self) -> End {
-        End(self.0 | INHERITED)
-    }
 }
 
 impl State {

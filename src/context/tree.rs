@@ -16,13 +16,16 @@
 //! 1. `links` of a node are touched only with `&mut Children` of the node above in hand, which exists only under the lock
 //!    of that node. A root's are never touched.
 //! 2. A linked node is alive: whoever drops its last reference unlinks it, under the lock of the node above, before it is
-//!    freed. Its count may be zero already; then nobody can get a reference any more (`Children::pop`).
-//! 3. A node that has ended is linked no more once its last reference is gone: it was unlinked by the walk that ended it,
-//!    or by its canceller, and both hold a reference meanwhile. A node that is made below one that has ended is never linked.
+//!    freed. Its count may be zero already; then nobody can get a reference any more (`Children::next`).
+//! 3. A node that has ended is linked no more once its last reference is gone: it is unlinked by a walk that has met it, or
+//!    by its canceller, and all of them hold a reference meanwhile, and run nothing foreign that could unwind past it. A
+//!    node that is made below one that has ended is never linked.
 //! 4. A reference to a node keeps all nodes above alive. So `parent` is always valid.
 //! 5. A [`Weak`] holds a node's pointer only as long as the node is not freed: `free` takes it out first.
 //! 6. No node's lock is taken while another one's is held, and nothing foreign runs under any.
-//! 7. Nothing here recurses: neither the walk down ([`walk`]) nor the end of a long chain ([`free`]).
+//! 7. A node that has ended stays linked until all below it has ended: so whoever comes from above finds what is left to be
+//!    done, and helps.
+//! 8. Nothing here recurses: neither the walk down ([`walk`]) nor the end of a long chain ([`free`]).
 //!
 //! Ordering pair: a reference's end (Release) -> the fence (Acquire) of the last one: `free` sees all that was done.
 
@@ -101,13 +104,15 @@ pub(super) struct Fallout {
     pub(super) wakes: Wakes,
     #[expect(clippy::vec_box, reason = "taken out under a lock as it is")]
     pub(super) extras: Vec<Box<Extra>>,
+    /// Nodes with a cause, which is foreign when it is dropped.
+    pub(super) gone: Vec<Ref>,
 }
 
 /// What `Node::end` has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Ended {
-    /// It had ended before: whoever did that cares for what is below.
+    /// It had ended before: whoever did that may still be at work below.
     Before,
     /// There is nothing below.
     Alone,
@@ -208,18 +213,28 @@ impl Node {
     }
 }
 
-/// Ends everything below `root`, which has ended: each node once, and no node is touched that has ended before, nor what
-/// is below it. Depth first, in the order in which the nodes were made; it finds its way back by `parent`, so it needs no
-/// memory of its own.
+/// Ends everything below `root`, which has ended. Depth first, in the order in which the nodes were made; it finds its way
+/// back by `parent`, so it needs no memory of its own. Where others walk as well they share the work, and each of them
+/// returns when all is done (invariant 7), whoever did it.
 #[cold]
-pub(super) fn walk(root: &Ref, end: End, fallout: &mut Fallout) {
-    let end = end.inherited();
+pub(super) fn walk(root: &Ref, fallout: &mut Fallout) {
     let mut at = root.clone();
+    // Below `at`: it has ended, and all that is below it.
+    let mut over: Option<Ref> = None;
     loop {
         // Bound first: the lock is free again in the body.
-        let child = at.object.lock().children.pop();
+        let child = at.object.lock().children.next(over.as_ref());
+        if let Some(over) = over.take()
+            && !over.state.is_inherited()
+        {
+            fallout.gone.push(over);
+        }
         if let Some(child) = child {
-            if child.end(end, None, fallout) == Ended::WithChildren {
+            // Not that of `root`: between them there may be one that somebody else has ended.
+            let end = at.state.legacy().expect("the walk is below what has ended");
+            if child.end(end, None, fallout) == Ended::Alone {
+                over = Some(child);
+            } else {
                 // The count of `at` stays raised until the walk comes back.
                 std::mem::forget(std::mem::replace(&mut at, child));
             }
@@ -229,7 +244,8 @@ pub(super) fn walk(root: &Ref, end: End, fallout: &mut Fallout) {
             let above = at.parent.as_ref().map(|parent| parent.0);
             // SAFETY: below `root` the walk came down from the node above and has kept a reference to it, which is
             // taken up again here, once.
-            at = Ref(above.expect("below the root there is one above"));
+            let above = Ref(above.expect("below the root there is one above"));
+            over = Some(std::mem::replace(&mut at, above));
         }
     }
 }
@@ -383,7 +399,7 @@ impl Children {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.head.is_none()
     }
 
@@ -437,14 +453,17 @@ impl Children {
         self.len -= 1;
     }
 
-    /// Takes the oldest node out that still has an owner.
-    fn pop(&mut self) -> Option<Ref> {
+    /// The oldest node that still has an owner; it stays in. `over` is taken out before, if somebody else has not done it.
+    fn next(&mut self, over: Option<&Ref>) -> Option<Ref> {
+        if let Some(over) = over {
+            self.unlink(over.0);
+        }
         while let Some(first) = self.head {
-            self.unlink(first);
-            // SAFETY: it was linked a moment ago: whoever frees it needs the lock that is held here (invariant 2).
+            // SAFETY: it is linked: whoever frees it needs the lock that is held here (invariant 2).
             if let Some(child) = unsafe { Ref::upgrade(first) } {
                 return Some(child);
             }
+            self.unlink(first);
         }
         None
     }

@@ -3,6 +3,7 @@
 //! What they are not: models of a wait (`wait/tests/loom.rs`) or of a timer (`time/driver/loom.rs`). Nodes are tracked, so a
 //! model fails when one is never freed, and the shim lets loom see a touch after the free.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 
 use ::loom::thread;
@@ -70,13 +71,64 @@ fn loom_ctx_cancel_v_cancel_below() {
         let (below, _) = child.with_cancel();
         let cancelling = thread::spawn(move || handle.cancel());
         child_handle.cancel();
-        // Whoever lost, its own context has ended when the call is over.
+        // Whoever lost, its own context has ended when the call is over, and all below.
         assert_eq!(child.err(), CANCELED);
-        cancelling.join().unwrap();
         assert_eq!(below.err(), CANCELED);
+        cancelling.join().unwrap();
         let by = child.cancellation().unwrap().context;
         assert_eq!(below.cancellation().unwrap().context, by);
         assert!(by == child.id() || by == root.id());
+        assert_eq!(root.child_count(), 0);
+    });
+}
+
+/// The one above, while somebody is at work below it: nothing is left alive when the call is over.
+#[test]
+fn loom_ctx_cancel_v_cancel_above() {
+    model(|| {
+        let (root, handle) = Context::background().with_cancel();
+        let (child, child_handle) = root.with_cancel();
+        let (below, _) = child.with_cancel();
+        let cancelling = thread::spawn(move || child_handle.cancel());
+        handle.cancel();
+        assert_eq!(below.err(), CANCELED);
+        assert_eq!(root.child_count() + child.child_count(), 0);
+        cancelling.join().unwrap();
+    });
+}
+
+/// The drop of a cause panics, whoever has the last reference to its node: the tree is in order afterwards.
+#[test]
+fn loom_ctx_cancel_v_cause_that_panics() {
+    #[derive(Debug)]
+    struct Bomb;
+    impl std::fmt::Display for Bomb {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("bomb")
+        }
+    }
+    impl std::error::Error for Bomb {}
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("dropped"));
+        }
+    }
+    model(|| {
+        let (root, _handle) = Context::background().with_cancel();
+        let (middle, handle) = root.with_cancel();
+        let (child, child_handle) = middle.with_cancel_cause();
+        drop(child);
+        let cancelling = thread::spawn(move || {
+            let cancel = AssertUnwindSafe(|| {
+                child_handle.cancel(Bomb);
+                drop(child_handle);
+            });
+            _ = catch_unwind(cancel);
+        });
+        _ = catch_unwind(AssertUnwindSafe(|| handle.cancel()));
+        assert_eq!(root.child_count(), 0);
+        cancelling.join().unwrap();
+        drop((middle, handle));
         assert_eq!(root.child_count(), 0);
     });
 }
@@ -103,7 +155,6 @@ fn loom_ctx_cancel_v_drop_done() {
             let pending = poll(done.as_mut(), &waker).is_pending();
             assert!(pending);
             let cancelling = thread::spawn(move || handle.cancel());
-            // The second look takes no lock.
             let again = poll(done.as_mut(), &waker);
             (again.is_pending(), cancelling)
         };
