@@ -686,6 +686,32 @@ mod panics_and_leaks {
         });
     }
 
+    /// The cause that a deadline would have had panics when it is dropped: the functions are called all the same.
+    #[test]
+    fn a_cause_that_panics_takes_no_function_along() {
+        #[derive(Debug)]
+        struct Bomb;
+        impl std::fmt::Display for Bomb {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bomb")
+            }
+        }
+        impl std::error::Error for Bomb {}
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        watch(|| {
+            let (ctx, cancel) = Context::background().with_timeout_cause(HOUR, Bomb);
+            let (tx, rx) = chan(1);
+            let _stop = ctx.after_func(move || tx.try_send(1).unwrap());
+            let cancelling = std::panic::AssertUnwindSafe(|| cancel.cancel());
+            let _ = std::panic::catch_unwind(cancelling);
+            assert_eq!(rx.recv_blocking(), Ok(1));
+        });
+    }
+
     /// A value, a cause and a function whose destructors use the tree and panic.
     #[test]
     fn destructors_that_panic() {

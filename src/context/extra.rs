@@ -3,6 +3,8 @@
 //! What it is not: in the node itself. Most contexts have neither, so it is one pointer there. It is touched under the
 //! node's lock while the node lives; whoever ends the node takes it out and has it for himself.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::spawn::{self, Func};
 use super::tree::{Fallout, Site};
 use crate::time::Entry;
@@ -42,10 +44,19 @@ impl Extra {
 
     /// The context has ended.
     fn settle(self) {
-        drop(self.timer);
+        guarded(|| drop(self.timer));
         for waiting in self.funcs {
-            spawn::start(waiting.func, waiting.site);
+            guarded(|| spawn::start(waiting.func, waiting.site));
         }
+    }
+}
+
+/// Foreign code is dropped in there, and a thread may not start: a panic must not take along the functions behind it. The
+/// panic hook has reported it.
+fn guarded(f: impl FnOnce()) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(f)) {
+        // Its drop is foreign code too.
+        std::mem::forget(panic);
     }
 }
 
