@@ -12,7 +12,11 @@ impl Context {
     /// is dropped.
     ///
     /// The task is one of the runtime in which the context is cancelled, or of the default one; before any runtime has
-    /// started it is a thread. If `f` may block for long, use [`blocking`](crate::blocking) in it.
+    /// started it is a thread. If `f` may block for long, use [`blocking`](crate::blocking) in it. A runtime that is shutting
+    /// down drops `f` uncalled, as it drops its tasks.
+    ///
+    /// The context keeps `f`: if `f` has a clone of the context, or of one below it, each keeps the other until the context
+    /// ends or `f` is [stopped](AfterFunc::stop).
     ///
     /// Follows Go's `context.AfterFunc` (`src/context/context.go`), but for this: a context is there as long as somebody has
     /// it, a handle of it, one below it, or what this returns; when nobody has it can never end, and `f` is dropped.
