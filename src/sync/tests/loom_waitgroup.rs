@@ -106,12 +106,17 @@ fn loom_waitgroup_next_round_beside_the_last_done() {
         block_on(wait(&group));
         group.add(2);
         group.add(-1);
-        let (_, waker) = Count::new();
+        let (count, waker) = Count::new();
         let mut waiting = pin!(wait(&group));
         assert!(poll(waiting.as_mut(), &waker).is_pending());
+        first.join().unwrap();
+        assert_eq!(
+            count.get(),
+            0,
+            "the end of the first round is not that of this one"
+        );
         group.add(-1);
         assert!(poll(waiting, &waker).is_ready());
-        first.join().unwrap();
     });
 }
 
