@@ -1,5 +1,5 @@
 //! Locks, conditions, semaphores and groups, poll by poll, against sequential models. Here are mutex and condition
-//! variable; what hands over in order is in `sync/queued.rs`.
+//! variable; what hands over in order is in `sync/queued.rs`, the mutex for readers and writers in `sync/rw.rs`.
 //!
 //! Bytes become a script for a few actors, each with one operation at a time: lock, wait for a signal, try, give back,
 //! drop in mid-wait, signal, broadcast. After each step the real objects must have done what the model allows.
@@ -18,6 +18,8 @@
 
 #[path = "sync/queued.rs"]
 mod queued;
+#[path = "sync/rw.rs"]
+mod rw;
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -34,9 +36,10 @@ use libfuzzer_sys::fuzz_target;
 const ACTORS: usize = 6;
 
 #[derive(Arbitrary, Debug)]
-struct Script {
-    locks: Vec<Step>,
-    queued: Vec<queued::Step>,
+enum Script {
+    Locks(Vec<Step>),
+    Queued(Vec<queued::Step>),
+    Rw(Vec<rw::Step>),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -62,8 +65,10 @@ enum Step {
     },
     NotifyOne,
     NotifyAll,
-    /// Long enough for the waiters to starve.
-    Pass,
+    /// Long enough for the waiters to starve; seldom, since it takes its time.
+    Pass {
+        seldom: u8,
+    },
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
@@ -243,7 +248,8 @@ impl<'a> World<'a> {
                 }
                 self.cond.notify_all();
             }
-            Step::Pass => std::thread::sleep(std::time::Duration::from_micros(1_100)),
+            Step::Pass { seldom } if seldom % 16 > 0 => {}
+            Step::Pass { .. } => std::thread::sleep(std::time::Duration::from_micros(1_100)),
         }
     }
 
@@ -337,9 +343,13 @@ impl Guard<'_> {
     }
 }
 
-fuzz_target!(|script: Script| {
-    queued::run(&script.queued);
-    let script = script.locks;
+fuzz_target!(|script: Script| match script {
+    Script::Locks(script) => run(&script),
+    Script::Queued(script) => queued::run(&script),
+    Script::Rw(script) => rw::run(&script),
+});
+
+fn run(script: &[Step]) {
     let (mutex, taken) = (Arc::new(Mutex::new(0)), Mutex::new(0));
     let cond = Cond::new();
     let _outside = taken.try_lock();
@@ -355,14 +365,9 @@ fuzz_target!(|script: Script| {
         },
         reals: Default::default(),
     };
-    let mut passes = 0;
     for step in script.iter().take(200) {
-        // A few are enough, and each takes its time.
-        passes += u32::from(matches!(step, Step::Pass));
-        if passes <= 4 || !matches!(step, Step::Pass) {
-            world.step(step);
-            world.check();
-        }
+        world.step(step);
+        world.check();
     }
     for actor in 0..ACTORS {
         world.step(&Step::Drop { actor: actor as u8 });
@@ -370,4 +375,4 @@ fuzz_target!(|script: Script| {
     }
     drop(world);
     assert!(!mutex.is_locked() && mutex.stats().waiters.is_empty());
-});
+}
