@@ -49,7 +49,7 @@ fn whoever_is_stuck_is_told_why() {
     assert!(holder.contains(&format!("rw_cache.rs:{read}")), "{holder}");
     let told = paragraph(&dump, "report");
     assert!(
-        told.contains("waits to read what it already reads"),
+        told.contains("waits to read what it has acquired already"),
         "{told}"
     );
     assert!(told.contains("\"sign up\" waits in between"), "{told}");

@@ -707,6 +707,34 @@ mod hostile {
         }
     }
 
+    /// A writer's waker panics when the writer has just said that it comes.
+    #[test]
+    fn the_mark_of_who_never_queued_stops_nobody() {
+        let m = Arc::new(mutex());
+        let reading = now(m.read());
+        let act: common::waker::Action = Box::new(|| std::panic::panic_any("hostile"));
+        let waker = hooked(&Arc::new(Hooked {
+            on_clone: Some(act),
+            ..Hooked::default()
+        }));
+        let mark = || {
+            let poll = AssertUnwindSafe(|| poll_with(pin!(m.write()), &waker).is_ready());
+            assert!(catch_unwind(poll).is_err());
+            assert_eq!(m.stats().waiting_writers, 0);
+        };
+        mark();
+        drop(m.try_read().expect("nobody is in the way"));
+        mark();
+        drop(m.clone().try_read_owned().expect("nobody is in the way"));
+        mark();
+        drop(now(m.read()));
+        mark();
+        drop(reading);
+        drop(m.try_write().expect("it is free"));
+        drop(m.clone().try_write_owned().expect("it is free"));
+        assert_free(&m);
+    }
+
     #[test]
     fn no_waker_outlives_its_wait() {
         let m = mutex();
@@ -885,7 +913,7 @@ mod in_the_dump {
             assert_eq!(again.site.unwrap().line(), acquired);
             let text = dump.to_string();
             let named = format!(
-                "\ttask {} waits to read what it already reads, acquired at {}:{acquired}; writer task {} \"writer\" waits in between\n",
+                "\ttask {} waits to read what it has acquired already at {}:{acquired}; writer task {} \"writer\" waits in between\n",
                 reader.id().number(),
                 file!(),
                 writer.id().number()
@@ -896,6 +924,39 @@ mod in_the_dump {
             writer.abort();
             assert_eq!(reader.wait().unwrap(), 14);
             drop(writer.wait());
+            assert_free(&m);
+        });
+    }
+
+    /// The guard has gone to another task: who acquired it is said to have done so, not to hold it.
+    #[test]
+    fn a_guard_that_was_given_away_was_acquired_all_the_same() {
+        watch(|| {
+            let m = Arc::new(mutex());
+            let (tx, rx) = chan(1);
+            let (go_on, wait) = chan::<()>(0);
+            let keeper = gochan::go(async move {
+                let _guard = rx.recv().await;
+                let _ = wait.recv().await;
+            });
+            let mine = m.clone();
+            let acquired = line!() + 2;
+            let giver = gochan::go(async move {
+                let guard = mine.clone().write_owned().await;
+                tx.send(guard).await.ok();
+                *mine.write().await
+            });
+            let (dump, wait) = waiting(giver.id());
+            assert!(!wait.again.unwrap().reads);
+            let (number, text) = (giver.id().number(), dump.to_string());
+            let named = format!(
+                "\ttask {number} waits for what it has acquired itself at {}:{acquired}\n",
+                file!()
+            );
+            assert!(text.contains(&named), "{text}");
+            drop(go_on);
+            assert_eq!(giver.wait().unwrap(), 7);
+            keeper.wait().unwrap();
             assert_free(&m);
         });
     }

@@ -170,6 +170,24 @@ fn limits_hold_and_let_through() {
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
 }
 
+/// A limit that has passed stands in nobody's way, also while the `Timeout` is still there.
+#[test]
+fn a_future_whose_time_is_up_is_gone() {
+    use gochan::sync::Mutex;
+    let mutex = Mutex::new(());
+    gochan::block_on(async {
+        let held = mutex.lock().await;
+        let mut late = pin!(timeout(MS, mutex.lock()));
+        assert_eq!(late.as_mut().await.map(drop), Err(elapsed()));
+        assert!(late.as_ref().get_ref().get_ref().is_none());
+        assert!(mutex.stats().waiters.is_empty());
+        drop(held);
+        assert!(mutex.try_lock().is_some());
+    });
+    let inner = timeout(HOUR, std::future::ready(7)).into_inner();
+    assert_eq!(inner.map(std::future::Ready::into_inner), Some(7));
+}
+
 #[test]
 fn operations_with_a_limit() {
     everywhere(|| async {

@@ -106,17 +106,18 @@ pub struct Wait {
     pub arms: Vec<Arm>,
     /// How many arms there are in all.
     pub arm_count: usize,
-    /// It waits for a lock that it holds itself already.
+    /// It waits for a lock that it has acquired itself, and that has not been given back.
     pub again: Option<Again>,
 }
 
-/// The hold of who waits for what it holds itself: as a rule it waits for ever.
+/// The hold of who waits for what it has acquired itself: it waits for ever, unless it has given the guard to somebody else,
+/// which is not known.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Again {
     /// Where it acquired what it waits for.
     pub site: Option<Site>,
-    /// It asks to read what it reads already. That works, unless a writer has come in between.
+    /// It asks to read what it has acquired already. If it still reads that works, unless a writer has come in between.
     pub reads: bool,
     /// Those writers, in the order in which they came.
     pub behind: Vec<ObjId>,

@@ -47,8 +47,8 @@ impl Dump {
     /// * `kind` of a plain thread inside a blocking wait is `thread`; it has no `spawned`, `parent` and `type_name`.
     /// * An arm of a select is `{ "reason", "object", "site" }`; the first four are listed and all are counted.
     /// * Who holds a lock or a permit is `{ "id", "kind", "number", "name", "gone", "site", "held_ns" }`.
-    /// * `again` is there if it waits for a lock that it holds itself: `{ "reads", "site", "behind" }`; `reads` if it
-    ///   asks to read what it reads already, `behind` the writers that came in between, `site` where it acquired it.
+    /// * `again` is there if it waits for a lock that it has acquired itself: `{ "reads", "site", "behind" }`; `reads` if it
+    ///   asks to read what it acquired before, `behind` the writers that came in between, `site` where it acquired it.
     /// * Times ending in `_ns` are nanoseconds.
     /// * The order is that of [`Dump::tasks`]. New fields may be added to this version; other changes raise it.
     ///

@@ -142,15 +142,15 @@ fn told(who: ObjId, wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// It waits for what it holds itself.
+/// It waits for what it has acquired itself.
 fn again(who: ObjId, own: &Again, f: &mut Formatter<'_>) -> fmt::Result {
     let what = match own.reads {
-        true => "to read what it already reads",
-        false => "for what it holds itself",
+        true => "to read what it has acquired already",
+        false => "for what it has acquired itself",
     };
     write!(f, "\t{} waits {what}", Who(who, None))?;
     if let Some(site) = own.site {
-        write!(f, ", acquired at {}", At(site))?;
+        write!(f, " at {}", At(site))?;
     }
     for (n, writer) in own.behind.iter().enumerate() {
         let sign = if n == 0 { "; writer" } else { ", then" };

@@ -137,7 +137,7 @@ impl Barrier {
         let inner = self.object.lock();
         BarrierStats {
             n: self.n,
-            waiting: inner.queue.len(),
+            waiting: inner.queue.live(),
             generation: inner.generation,
         }
     }

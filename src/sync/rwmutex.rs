@@ -160,10 +160,7 @@ impl<T: ?Sized> RwMutex<T> {
     #[inline]
     pub fn try_read(&self) -> Option<RwMutexReadGuard<'_, T>> {
         let site = Location::caller();
-        let mut note = self.raw.try_read(site);
-        if note.is_none() && self.raw.word().is_next() && self.raw.unmark() {
-            note = self.raw.try_read(site);
-        }
+        let note = self.raw.or_unmarked(|| self.raw.try_read(site));
         note.map(|note| RwMutexReadGuard::new(self, note))
     }
 
@@ -172,10 +169,7 @@ impl<T: ?Sized> RwMutex<T> {
     #[inline]
     pub fn try_write(&self) -> Option<RwMutexWriteGuard<'_, T>> {
         let site = Location::caller();
-        let mut note = self.raw.try_write(site);
-        if note.is_none() && self.raw.word().is_next() && self.raw.unmark() {
-            note = self.raw.try_write(site);
-        }
+        let note = self.raw.or_unmarked(|| self.raw.try_write(site));
         note.map(|note| RwMutexWriteGuard::new(self, note))
     }
 
@@ -226,7 +220,8 @@ impl<T: ?Sized> RwMutex<T> {
     /// Somebody writes or waits to write.
     #[track_caller]
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwMutexReadGuard<T>, Arc<Self>> {
-        match self.raw.try_read(Location::caller()) {
+        let site = Location::caller();
+        match self.raw.or_unmarked(|| self.raw.try_read(site)) {
             Some(note) => Ok(OwnedRwMutexReadGuard::new(self, note)),
             None => Err(self),
         }
@@ -238,7 +233,8 @@ impl<T: ?Sized> RwMutex<T> {
     /// Somebody has it.
     #[track_caller]
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwMutexWriteGuard<T>, Arc<Self>> {
-        match self.raw.try_write(Location::caller()) {
+        let site = Location::caller();
+        match self.raw.or_unmarked(|| self.raw.try_write(site)) {
             Some(note) => Ok(OwnedRwMutexWriteGuard::new(self, note)),
             None => Err(self),
         }

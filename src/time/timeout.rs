@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 ///
-/// [`Elapsed`] when the time is up. The future is dropped with the [`Timeout`].
+/// [`Elapsed`] when the time is up. The future is dropped then, not only with the [`Timeout`]: it stands in no queue any
+/// more.
 ///
 /// # Cancellation
 ///
@@ -41,7 +42,7 @@ use std::time::{Duration, Instant};
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout {
-        future,
+        future: Some(future),
         alarm: Alarm::after(duration, Location::caller()),
     }
 }
@@ -70,7 +71,7 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
 #[track_caller]
 pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
     Timeout {
-        future,
+        future: Some(future),
         alarm: Alarm::at(Some(deadline), Location::caller()),
     }
 }
@@ -84,25 +85,26 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
+        // Gone as soon as the time is up, so that it stands in nobody's queue any more.
         #[pin]
-        future: F,
+        future: Option<F>,
         alarm: Alarm,
     }
 }
 
 impl<F> Timeout<F> {
-    /// The future inside.
-    pub fn get_ref(&self) -> &F {
-        &self.future
+    /// The future inside; `None` if the time was up.
+    pub fn get_ref(&self) -> Option<&F> {
+        self.future.as_ref()
     }
 
-    /// The future inside.
-    pub fn get_mut(&mut self) -> &mut F {
-        &mut self.future
+    /// The future inside; `None` if the time was up.
+    pub fn get_mut(&mut self) -> Option<&mut F> {
+        self.future.as_mut()
     }
 
-    /// The future inside, with no limit any more.
-    pub fn into_inner(self) -> F {
+    /// The future inside, with no limit any more; `None` if the time was up.
+    pub fn into_inner(self) -> Option<F> {
         self.future
     }
 }
@@ -116,7 +118,8 @@ impl<F: Future> Timeout<F> {
     pub fn wait(self) -> Result<F::Output, Elapsed> {
         let mut alarm = self.alarm;
         alarm.begin_wait();
-        let mut future = pin!(self.future);
+        let future = self.future;
+        let mut future = pin!(future.expect("the time was up before"));
         // The thread keeps the time itself. It looks at it after each poll, too: a future that wakes itself all the time
         // never lets it sleep until the deadline.
         let look = poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -135,17 +138,20 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, Elapsed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         // With nothing left of the slice the future could not show that it is ready, and would lose unfairly.
         if running::budget() == 0 {
             return op::out_of_budget(cx, this.alarm.site());
         }
-        if let Poll::Ready(output) = this.future.poll(cx) {
+        let future = this.future.as_mut().as_pin_mut();
+        let future = future.expect("polled again after its time was up");
+        if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
         // The alarm asks for no budget: a future that uses all of it in every poll must not outlive its deadline.
         if this.alarm.poll(cx.waker()) {
             running::spend_budget();
+            this.future.set(None);
             return Poll::Ready(Err(Elapsed(())));
         }
         this.alarm.park_if_nobody_did();

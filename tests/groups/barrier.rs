@@ -138,6 +138,7 @@ fn twice_is_once() {
             select! { r = barrier.wait() => r, r = barrier.wait() => r }
         });
         assert!(poll_once(select.as_mut()).is_pending());
+        assert_eq!(barrier.stats().waiting, 1);
         let mut second = Box::pin(barrier.wait());
         assert!(poll_once(second.as_mut()).is_pending());
         assert!(now(barrier.wait()).is_leader());

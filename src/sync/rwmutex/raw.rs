@@ -5,9 +5,9 @@
 //! *Next.* A writer that finds readers waits for them, and nobody passes it: the last reader hands the mutex over.
 //!
 //! *Nudged.* A writer that finds a writer is queued behind it, and that is all. When the mutex is given back all queued
-//! readers have it; if there are none it is free, and the first queued writer is woken, while it stays queued, to look for
-//! itself: a newcomer, who is on a processor already, may be faster. If the writer then finds readers it is next, and so
-//! it is when it has waited for more than a millisecond. That is what Go's two parts come to, the mutex for writers and
+//! readers have it, and the first queued writer is woken, while it stays queued, to look for itself: a newcomer, who is on
+//! a processor already, may be faster. If the writer then finds readers it is next, and so it is when it has waited for
+//! more than a millisecond; should it leave before it looks, the one behind it is. That is what Go's two parts come to, the mutex for writers and
 //! the count of readers: readers and writers take turns, yet nobody has to wait for a task to be scheduled that has been
 //! given the mutex and does not run yet.
 //!
@@ -162,11 +162,20 @@ impl Raw {
         wakes.fire();
     }
 
-    /// Removes marks that somebody is queued if nobody is: a select leaves them that looked and went. False: there was
-    /// none that matters.
+    /// Makes an attempt, and once more if what was in its way was a mark of somebody who has gone.
+    #[inline]
+    pub(super) fn or_unmarked<H>(&self, attempt: impl Fn() -> Option<H>) -> Option<H> {
+        attempt().or_else(|| match self.word().is_next() && self.unmark() {
+            true => attempt(),
+            false => None,
+        })
+    }
+
+    /// Removes marks that somebody is queued if nobody is: who looked and went, as a select does, leaves them. False: there
+    /// was none that matters.
     #[cold]
     #[inline(never)]
-    pub(super) fn unmark(&self) -> bool {
+    fn unmark(&self) -> bool {
         let queues = self.queues.lock();
         let leftover = self.word().is_next() && queues.writers.is_empty();
         self.sync(&queues);
