@@ -139,8 +139,8 @@ impl CancelCauseHandle {
     }
 
     /// As [`cancel`](Self::cancel), in the name of another line.
-    pub(super) fn cancel_at(&self, cause: Option<String>, site: Site) {
-        cancel(&self.node, End::CANCELED, cause.map(cause_of), site);
+    pub(super) fn cancel_at(&self, cause: Option<Cause>, site: Site) {
+        cancel(&self.node, End::CANCELED, cause, site);
     }
 
     /// The same handle for those who have no cause to give.

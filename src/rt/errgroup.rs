@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -55,13 +55,12 @@ impl<E: Send + 'static> ErrGroup<E> {
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
-        let site = Location::caller();
-        let slots = self.slots();
         GroupGo {
             group: self,
             future: Some(future),
-            slot: slots.map(|slots| Park::new(SlotOp { slots, site }, ())),
-            site,
+            begun: false,
+            slot: None,
+            site: Location::caller(),
         }
     }
 
@@ -123,9 +122,9 @@ impl<E, F: Future<Output = Result<(), E>>> Future for Part<E, F> {
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut().expect("it runs");
         let ended = ready!(future.poll(cx));
-        this.future.set(None);
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
         let member = this.member.take().expect("it runs");
-        member.end(ended);
+        member.end(ended, dropped);
         Poll::Ready(())
     }
 }
@@ -139,6 +138,7 @@ pin_project! {
     pub struct GroupGo<'a, E, F> {
         group: &'a ErrGroup<E>,
         future: Option<F>,
+        begun: bool,
         #[pin]
         slot: Option<Park<SlotOp>>,
         site: Site,
@@ -153,7 +153,13 @@ where
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
+        let mut this = self.project();
+        if !std::mem::replace(this.begun, true) {
+            // The limit that counts is that of now.
+            let (slots, site) = (this.group.slots(), *this.site);
+            let slot = slots.map(|slots| Park::new(SlotOp { slots, site }, ()));
+            this.slot.set(slot);
+        }
         let slot = match this.slot.as_pin_mut() {
             None => None,
             Some(slot) => Some(ready!(slot.poll(cx))),

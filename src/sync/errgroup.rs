@@ -16,16 +16,16 @@ mod slots;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::panic::{Location, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
 use super::waitgroup::{Token, WaitGroup, WaitGroupFuture};
 use crate::hook::ObjId;
+use crate::shim::Mutex;
 use crate::wait::parker;
 
 pub(crate) use slots::{Slot, SlotOp, Slots};
@@ -242,10 +242,16 @@ impl<E> Shared<E> {
             let mut outcome = self.outcome.lock();
             !std::mem::replace(&mut outcome.failed, true)
         };
-        if first {
-            // Nobody waits it out before we leave the count, so it is not missed.
-            self.end(Ending::Error(&error), site);
-            self.outcome.lock().error = Some(error);
+        if !first {
+            return;
+        }
+        // The error's own words are foreign code. Nobody waits it out before we leave the count, so it is not missed.
+        let tell = AssertUnwindSafe(|| self.end(Ending::Error(&error), site));
+        let told = catch_unwind(tell);
+        self.outcome.lock().error = Some(error);
+        if let Err(panic) = told {
+            self.end(Ending::Panic(text_of(&*panic)), site);
+            self.keep(panic);
         }
     }
 
@@ -254,6 +260,11 @@ impl<E> Shared<E> {
         if first {
             self.end(Ending::Panic(text_of(&*panic)), site);
         }
+        self.keep(panic);
+    }
+
+    /// For who waits, if it is the first one.
+    fn keep(&self, panic: Panic) {
         let mut outcome = self.outcome.lock();
         let late = match outcome.panic {
             Some(_) => Some(panic),
@@ -286,9 +297,12 @@ pub(crate) struct Member<E> {
 }
 
 impl<E> Member<E> {
-    /// The task's future has ended so, and is gone.
-    pub(crate) fn end(mut self, how: Result<Result<(), E>, Panic>) {
+    /// The task's future has ended so, and is gone; its drop may have panicked.
+    pub(crate) fn end(mut self, how: Result<Result<(), E>, Panic>, dropped: Result<(), Panic>) {
         self.ended = true;
+        if let Err(panic) = dropped {
+            self.shared.panicked(panic, self.site);
+        }
         match how {
             Ok(Ok(())) => {}
             Ok(Err(error)) => self.shared.failed(error, self.site),
@@ -377,3 +391,7 @@ impl<E> fmt::Debug for ErrGroupFuture<'_, E> {
         self.members.fmt(f)
     }
 }
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom_errgroup.rs"]
+mod loom_models;

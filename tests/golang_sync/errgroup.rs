@@ -5,7 +5,8 @@ use crate::common::{Place, Tally, everywhere, watch};
 use gochan::sync::ErrGroup;
 use gochan::{Context, ContextError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{self, Poll};
 
 // TestZeroGroup: the first error that was returned comes out of each wait, others never.
 mod test_zero_group {
@@ -222,6 +223,16 @@ mod test_go_limit {
 
     everywhere!(never_more_than_the_limit);
 
+    /// A task counts from its spawn, and so it is the limit of then that holds.
+    #[test]
+    fn holds_for_who_was_made_before_and_is_spawned_after() {
+        let group = ErrGroup::<&str>::new();
+        let mut go = pin!(group.go(async { Ok(()) }));
+        group.set_limit(0);
+        assert!(poll_once(go.as_mut()).is_pending());
+        assert_eq!(group.count(), 0);
+    }
+
     #[test]
     fn is_not_changed_while_tasks_run() {
         let group = ErrGroup::<()>::new();
@@ -259,6 +270,22 @@ mod test_cancel_cause {
         assert_eq!((site.file(), site.line()), (file!(), line));
     }
 
+    /// As Go's: the cause is the error itself.
+    #[test]
+    fn of_its_type() {
+        use std::io::{Error, ErrorKind};
+        use std::sync::Arc;
+        let share = |error: &Arc<Error>| error.clone();
+        let (group, ctx) = ErrGroup::with_context_cause(&Context::background(), share);
+        group.go_blocking(async { Err(Arc::new(Error::from(ErrorKind::NotFound))) });
+        let error = group.wait_blocking().unwrap_err();
+        let cause = ctx.cause().unwrap();
+        assert!(Arc::ptr_eq(
+            cause.downcast_ref::<Arc<Error>>().unwrap(),
+            &error
+        ));
+    }
+
     #[test]
     fn no_error_is_no_cause() {
         let (group, ctx) = ErrGroup::<&str>::with_context(&Context::background());
@@ -293,6 +320,51 @@ mod panics {
         group.go_blocking(async { std::panic::panic_any(7_u8) });
         let panicked = catch_unwind(AssertUnwindSafe(|| group.wait_blocking()));
         assert_eq!(*panicked.unwrap_err().downcast::<u8>().unwrap(), 7);
+        assert_eq!(group.wait_blocking(), Ok(()));
+    }
+
+    fn panic_of<E: std::fmt::Debug>(group: &ErrGroup<E>) -> &'static str {
+        let panicked = catch_unwind(AssertUnwindSafe(|| group.wait_blocking()));
+        *panicked.unwrap_err().downcast::<&str>().unwrap()
+    }
+
+    /// The words of an error are foreign code, too.
+    #[test]
+    fn of_the_words_of_an_error() {
+        #[derive(Debug)]
+        struct Mute;
+        impl std::fmt::Display for Mute {
+            fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                panic!("no words")
+            }
+        }
+        let (group, ctx) = ErrGroup::with_context(&Context::background());
+        group.go_blocking(async { Err(Mute) });
+        assert_eq!(panic_of(&group), "no words");
+        assert_eq!(ctx.cause().unwrap().to_string(), "no words");
+        assert!(group.wait_blocking().is_ok());
+    }
+
+    /// What a task held may panic when it is dropped after the task has ended.
+    #[test]
+    fn of_a_drop_after_the_end() {
+        struct Ready;
+        impl Future for Ready {
+            type Output = Result<(), &'static str>;
+            fn poll(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<Self::Output> {
+                Poll::Ready(Err("failed"))
+            }
+        }
+        impl Drop for Ready {
+            fn drop(&mut self) {
+                panic!("at the end");
+            }
+        }
+        let group = ErrGroup::new();
+        group.set_limit(1);
+        group.go_blocking(Ready);
+        assert_eq!(panic_of(&group), "at the end");
+        assert!(group.try_go(async { Ok(()) }).is_ok());
         assert_eq!(group.wait_blocking(), Ok(()));
     }
 
