@@ -3,7 +3,7 @@
 //! What it is not: a cache. When the work is done it is forgotten; the next call does it again.
 //!
 //! ```text
-//! calls: key -> { users, flight: Arc<Flight { cell }> }
+//! calls: key -> Arc<Flight { cell, users }>
 //!
 //! flight              meaning                                      who ends it
 //! in the map, empty   somebody works, all others wait              the worker: out of the map, then the cell is filled
@@ -13,7 +13,8 @@
 //! 1. The cell is a [`OnceCell`]: one works, the others wait in order, and if the one who works is dropped the next one
 //!    does its own work.
 //! 2. A flight is out of the map before its cell is filled: a call that begins when another has returned works anew.
-//! 3. `users` counts the calls that have the flight and are not done; the last one takes it out of the map.
+//! 3. `users` counts the calls that have the flight and are not done; the last one takes it out of the map. It changes under
+//!    the lock.
 //! 4. Of foreign code only a key's `Hash` and `Eq` run under the lock.
 
 use std::any::Any;
@@ -26,10 +27,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
 use super::once_cell::{CellRef, Init, OnceCell};
+use crate::shim::{AtomicUsize, Mutex, Ordering::Relaxed};
 use crate::util::CatchUnwind;
 use crate::wait::parker;
 
@@ -57,22 +58,21 @@ type Panic = Box<dyn Any + Send>;
 /// # });
 /// ```
 pub struct SingleFlight<K, V> {
-    calls: Mutex<HashMap<K, Call<V>>>,
+    calls: Mutex<Calls<K, V>>,
     made: Site,
 }
 
-struct Call<V> {
-    users: usize,
-    flight: Arc<Flight<V>>,
-}
+type Calls<K, V> = HashMap<K, Arc<Flight<V>>>;
 
 struct Flight<V> {
     cell: OnceCell<Ended<V>>,
+    users: AtomicUsize,
 }
 
 /// How the work ended.
 enum Ended<V> {
-    Value(V),
+    /// The value, and whether several calls have it.
+    Value(V, bool),
     /// What the panic said.
     Panicked(String),
 }
@@ -174,22 +174,16 @@ impl<K: Hash + Eq, V> SingleFlight<K, V> {
         // Invariant 4: cloned before the lock is taken and, if it is not needed, dropped after it was given back.
         let mut own = Some(key.clone());
         let mut calls = self.calls.lock();
-        let flight = match calls.get_mut(&key) {
-            Some(call) => {
-                call.users += 1;
-                call.flight.clone()
-            }
+        let flight = match calls.get(&key) {
+            Some(flight) => flight.clone(),
             None => {
-                let cell = OnceCell::made_at(self.made);
-                let flight = Arc::new(Flight { cell });
-                let call = Call {
-                    users: 1,
-                    flight: flight.clone(),
-                };
-                calls.extend(own.take().map(|own| (own, call)));
+                let (cell, users) = (OnceCell::made_at(self.made), AtomicUsize::new(0));
+                let flight = Arc::new(Flight { cell, users });
+                calls.extend(own.take().map(|own| (own, flight.clone())));
                 flight
             }
         };
+        flight.users.fetch_add(1, Relaxed);
         drop(calls);
         drop(own);
         Seat {
@@ -208,27 +202,33 @@ struct Seat<'a, K: Hash + Eq, V> {
 }
 
 impl<K: Hash + Eq, V> Seat<'_, K, V> {
-    /// Takes the flight out of the map, if it is there and `out` says so of its users.
-    fn take_out(&self, out: impl FnOnce(&mut usize) -> bool) {
+    /// Nobody can join any more. Whether others have.
+    fn close(&self) -> bool {
         let mut calls = self.flights.calls.lock();
-        let mine = calls.get_mut(&self.key);
-        let mine = mine.filter(|call| Arc::ptr_eq(&call.flight, &self.flight));
-        let gone = match mine.is_some_and(|call| out(&mut call.users)) {
-            true => calls.remove_entry(&self.key),
-            false => None,
-        };
+        let gone = self.take_out(&mut calls);
+        let shared = self.flight.users.load(Relaxed) > 1;
         drop(calls);
         // Key and value are dropped without the lock (invariant 4).
         drop(gone);
+        shared
+    }
+
+    /// The flight's entry, if it is still in the map.
+    #[must_use]
+    fn take_out(&self, calls: &mut Calls<K, V>) -> Option<(K, Arc<Flight<V>>)> {
+        let mine = calls.get(&self.key);
+        let mine = mine.is_some_and(|flight| Arc::ptr_eq(flight, &self.flight));
+        mine.then(|| calls.remove_entry(&self.key)).flatten()
     }
 }
 
 impl<K: Hash + Eq, V> Drop for Seat<'_, K, V> {
     fn drop(&mut self) {
-        self.take_out(|users| {
-            *users -= 1;
-            *users == 0
-        });
+        let mut calls = self.flights.calls.lock();
+        let last = self.flight.users.fetch_sub(1, Relaxed) == 1;
+        let gone = last.then(|| self.take_out(&mut calls));
+        drop(calls);
+        drop(gone);
     }
 }
 
@@ -255,7 +255,7 @@ pin_project! {
     }
 }
 
-impl<K, V, F> Run<'_, K, V, F>
+impl<'a, K, V, F> Run<'a, K, V, F>
 where
     K: Hash + Eq + Clone,
     V: Clone,
@@ -265,17 +265,22 @@ where
     pub fn wait(self) -> V {
         parker::block_on(self)
     }
-}
 
-impl<K, V, F> Future for Run<'_, K, V, F>
-where
-    K: Hash + Eq + Clone,
-    V: Clone,
-    F: Future<Output = V>,
-{
-    type Output = V;
+    /// The same call, whose result also says whether several calls have got the value: the third result of Go's `Do`.
+    ///
+    /// ```
+    /// let flights = gochan::sync::SingleFlight::new();
+    /// let call = flights.run("key", async { 7 });
+    /// assert_eq!(call.with_shared().wait(), (7, false));
+    /// ```
+    ///
+    /// # Cancellation
+    /// As of the call.
+    pub fn with_shared(self) -> WithShared<'a, K, V, F> {
+        WithShared { run: self }
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
+    fn poll_shared(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(V, bool)> {
         let mut this = self.project();
         if let Some(key) = this.key.take() {
             let seat = this.flights.enter(key);
@@ -290,9 +295,9 @@ where
         let panic = &mut *this.panic;
         let done = init.poll(cx, CatchUnwind::new, |output| {
             // Invariant 2.
-            seat.take_out(|_| true);
+            let shared = seat.close();
             Ok::<_, std::convert::Infallible>(match output {
-                Ok(value) => Ended::Value(value),
+                Ok(value) => Ended::Value(value, shared),
                 Err(payload) => {
                     let text = text_of(&*payload);
                     *panic = Some(payload);
@@ -307,15 +312,75 @@ where
             resume_unwind(panic);
         }
         match seat.flight.cell.get() {
-            Some(Ended::Value(value)) => Poll::Ready(value.clone()),
+            Some(Ended::Value(value, shared)) => Poll::Ready((value.clone(), *shared)),
             Some(Ended::Panicked(text)) => panic!("singleflight: the shared work panicked: {text}"),
             None => unreachable!("the initialisation has filled the cell"),
         }
     }
 }
 
+impl<K, V, F> Future for Run<'_, K, V, F>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    F: Future<Output = V>,
+{
+    type Output = V;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
+        self.poll_shared(cx).map(|(value, _)| value)
+    }
+}
+
+pin_project! {
+    /// A call that shares its work and says so, made by [`Run::with_shared`].
+    ///
+    /// # Cancellation
+    /// As of [`Run`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct WithShared<'a, K, V, F>
+    where
+        K: Hash,
+        K: Eq,
+    {
+        #[pin]
+        run: Run<'a, K, V, F>,
+    }
+}
+
+impl<K, V, F> WithShared<'_, K, V, F>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    F: Future<Output = V>,
+{
+    /// Blocks this thread until the value is there. Not for tasks: it would block their worker.
+    pub fn wait(self) -> (V, bool) {
+        parker::block_on(self)
+    }
+}
+
+impl<K, V, F> Future for WithShared<'_, K, V, F>
+where
+    K: Hash + Eq + Clone,
+    V: Clone,
+    F: Future<Output = V>,
+{
+    type Output = (V, bool);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(V, bool)> {
+        self.project().run.poll_shared(cx)
+    }
+}
+
+impl<K: Hash + Eq, V, F> fmt::Debug for WithShared<'_, K, V, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.run.fmt(f)
+    }
+}
+
 /// The text of a panic that has one.
-fn text_of(panic: &(dyn Any + Send)) -> String {
+pub(super) fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&'static str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("(no text)").to_owned()
@@ -347,3 +412,7 @@ impl<K: Hash + Eq, V, F> fmt::Debug for Run<'_, K, V, F> {
             .finish()
     }
 }
+
+#[cfg(all(test, gochan_loom))]
+#[path = "tests/loom_singleflight.rs"]
+mod loom_models;

@@ -106,6 +106,46 @@ mod test_do_dup_suppress {
     }
 }
 
+// TestDo, TestDoDupSuppress: whether it was shared is the third result.
+mod shared {
+    use super::*;
+
+    #[test]
+    fn is_said_to_all_who_have_it() {
+        let flights = SingleFlight::new();
+        let (give, work) = gochan::chan::<u8>(0);
+        let alone = flights.run("key", async { 1 }).with_shared();
+        assert_eq!(gochan::block_on(alone), (1, false));
+        let mut first = Box::pin(
+            flights
+                .run("key", async { work.recv().await.unwrap() })
+                .with_shared(),
+        );
+        let mut second = Box::pin(flights.run("key", async { 2 }).with_shared());
+        let mut gone = Box::pin(flights.run("key", async { 3 }));
+        assert!(poll_once(first.as_mut()).is_pending());
+        assert!(poll_once(gone.as_mut()).is_pending());
+        assert!(poll_once(second.as_mut()).is_pending());
+        drop(gone);
+        give.try_send(7).unwrap();
+        assert_eq!(poll_once(first.as_mut()), Poll::Ready((7, true)));
+        assert_eq!(poll_once(second.as_mut()), Poll::Ready((7, true)));
+        assert!(flights.is_empty());
+    }
+
+    /// Who takes over the work of one that was dropped has it for itself.
+    #[test]
+    fn is_not_what_was_passed_on() {
+        let flights = SingleFlight::new();
+        let mut first = Box::pin(flights.run("key", std::future::pending()));
+        let mut second = Box::pin(flights.run("key", async { 2 }).with_shared());
+        assert!(poll_once(first.as_mut()).is_pending());
+        assert!(poll_once(second.as_mut()).is_pending());
+        drop(first);
+        assert_eq!(poll_once(second.as_mut()), Poll::Ready((2, false)));
+    }
+}
+
 // TestForget: the next call works anew, those that wait get the old value.
 #[test]
 fn test_forget() {
