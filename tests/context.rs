@@ -407,6 +407,39 @@ mod operations {
         });
     }
 
+    /// A wait for a signal leaves the queue at the end, the mutex stays unlocked, and its signal goes on.
+    #[test]
+    fn those_of_a_cond() {
+        use gochan::sync::{Cond, Mutex};
+        let (ctx, cancel) = cancellable();
+        let (mutex, cond) = (Mutex::new(0), Cond::new());
+        let mut signalled = pin!(cond.wait_ctx(now(mutex.lock()), &ctx));
+        assert!(poll_once(signalled.as_mut()).is_pending());
+        let mut waits = pin!(cond.wait_ctx(now(mutex.lock()), &ctx));
+        assert!(poll_once(waits.as_mut()).is_pending());
+        let mut next = pin!(cond.wait(now(mutex.lock())));
+        assert!(poll_once(next.as_mut()).is_pending());
+        cond.notify_one();
+        let held = now(mutex.lock());
+        assert!(
+            poll_once(signalled.as_mut()).is_pending(),
+            "the mutex is held"
+        );
+        cancel.cancel();
+        let canceled = ContextError::Canceled;
+        assert!(matches!(poll_once(waits), Poll::Ready(Err(error)) if error == canceled));
+        assert_eq!(cond.waiters(), 1);
+        assert!(matches!(poll_once(signalled), Poll::Ready(Err(error)) if error == canceled));
+        assert_eq!(cond.waiters(), 0, "the signal has gone on");
+        drop(held);
+        drop(now(next));
+        let ended = now(cond.wait_while_ctx(now(mutex.lock()), |n| *n == 0, &ctx));
+        assert_eq!(ended.map(drop), Err(canceled));
+        let at_once = now(cond.wait_while_ctx(now(mutex.lock()), |n| *n > 0, &ctx));
+        assert_eq!(at_once.map(drop), Ok(()));
+        assert!(!mutex.is_locked());
+    }
+
     /// The locks and groups: withdrawn at the end, and whoever stands behind is served.
     #[test]
     fn those_of_sync() {

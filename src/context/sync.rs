@@ -11,12 +11,15 @@ use super::ops::{WithContext, Withdraw};
 use super::{Context, Run};
 use crate::error::ContextError;
 use crate::sync::barrier::{BarrierFuture, BarrierWaitResult};
+use crate::sync::cond::{CondFuture, CondWhileFuture};
 use crate::sync::mutex::LockFuture;
 use crate::sync::once_cell::OnceFuture;
 use crate::sync::rwmutex::{ReadFuture, WriteFuture};
 use crate::sync::semaphore::AcquireFuture;
 use crate::sync::waitgroup::WaitGroupFuture;
-use crate::sync::{Barrier, Mutex, Once, OnceCell, RwMutex, Semaphore, WaitGroup};
+use crate::sync::{
+    Barrier, Cond, Mutex, MutexGuard, Once, OnceCell, RwMutex, Semaphore, WaitGroup,
+};
 
 impl WaitGroup {
     /// Waits until the count is zero, or until `ctx` ends. See [`wait`](Self::wait).
@@ -118,6 +121,54 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock_ctx<'a, 'c>(&'a self, ctx: &'c Context) -> Run<'c, LockFuture<'a, T>> {
         ctx.run(self.lock())
+    }
+}
+
+impl Cond {
+    /// Waits for a signal until `ctx` ends; then the mutex stays unlocked. See [`wait`](Self::wait).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended. A signal that came for this wait alone goes to the next waiter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use gochan::sync::{Cond, Mutex};
+    /// use gochan::{Context, ContextError};
+    ///
+    /// # gochan::block_on(async {
+    /// let (ctx, cancel) = Context::background().with_cancel();
+    /// let (ready, changed) = (Mutex::new(false), Cond::new());
+    /// cancel.cancel();
+    /// let ended = changed.wait_ctx(ready.lock().await, &ctx).await;
+    /// assert_eq!(ended.unwrap_err(), ContextError::Canceled);
+    /// assert!(!ready.is_locked());
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn wait_ctx<'a, 'c, T: ?Sized>(
+        &'a self,
+        guard: MutexGuard<'a, T>,
+        ctx: &'c Context,
+    ) -> Run<'c, CondFuture<'a, T>> {
+        ctx.run(self.wait(guard))
+    }
+
+    /// Waits until `condition` is false, or until `ctx` ends; then the mutex stays unlocked. See
+    /// [`wait_while`](Self::wait_while).
+    ///
+    /// # Errors
+    ///
+    /// The context has ended.
+    #[track_caller]
+    pub fn wait_while_ctx<'a, 'c, T: ?Sized, F: FnMut(&mut T) -> bool>(
+        &'a self,
+        guard: MutexGuard<'a, T>,
+        condition: F,
+        ctx: &'c Context,
+    ) -> Run<'c, CondWhileFuture<'a, T, F>> {
+        ctx.run(self.wait_while(guard, condition))
     }
 }
 

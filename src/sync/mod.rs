@@ -9,7 +9,7 @@
 //! | to wait until others are done | [`WaitGroup`] |
 //! | to do parts of a job, until the first error | `ErrGroup` |
 //! | to share work that many want at once | [`SingleFlight`] |
-//! | to do something once | [`Once`], [`OnceCell`] |
+//! | to do something once | [`Once`], [`OnceCell`], [`OnceFunc`], [`OnceValue`] |
 //! | to go on together | [`Barrier`] |
 //!
 //! Everything here serves tasks of this runtime, tasks of any other executor and plain threads at the same time. Every
@@ -44,6 +44,7 @@ pub mod mutex;
 mod named;
 pub mod once;
 pub mod once_cell;
+pub mod once_value;
 pub mod rwmutex;
 pub mod semaphore;
 pub mod singleflight;
@@ -57,6 +58,7 @@ pub use errgroup::ErrGroup;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;
+pub use once_value::{OnceFunc, OnceValue};
 pub use rwmutex::{RwMutex, RwMutexReadGuard, RwMutexWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use singleflight::SingleFlight;

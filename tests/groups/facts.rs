@@ -4,9 +4,10 @@ use gochan::SetError;
 use gochan::sync::barrier::{BarrierFuture, BarrierStats, BarrierWaitResult};
 use gochan::sync::once::CallOnce;
 use gochan::sync::once_cell::{GetOrInit, GetOrTryInit, OnceFuture};
-use gochan::sync::singleflight::Run;
+use gochan::sync::once_value::GetValue;
+use gochan::sync::singleflight::{Run, WithShared};
 use gochan::sync::waitgroup::{Token, WaitGroupFuture, WaitGroupStats};
-use gochan::sync::{Barrier, Once, OnceCell, SingleFlight, WaitGroup};
+use gochan::sync::{Barrier, Once, OnceCell, OnceFunc, OnceValue, SingleFlight, WaitGroup};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use std::cell::Cell;
 use std::future::Ready;
@@ -40,6 +41,12 @@ assert_impl_all!(CallOnce<'static, Make<()>, Ready<()>>: Send);
 assert_impl_all!(SetError<u8>: Send, Sync, Copy, Eq, std::error::Error);
 assert_not_impl_any!(SetError<Local>: Send, Sync);
 
+assert_impl_all!(OnceValue<u8, Make<u8>>: Send, Sync);
+assert_impl_all!(OnceFunc<Make<()>>: Send, Sync);
+assert_not_impl_any!(OnceValue<Mover, Make<Mover>>: Sync);
+assert_not_impl_any!(OnceValue<u8, Local>: Send, Sync);
+assert_impl_all!(GetValue<'static, u8, Make<u8>, Ready<u8>>: Send);
+
 assert_impl_all!(Barrier: Send, Sync);
 assert_impl_all!(BarrierFuture<'static>: Send);
 assert_not_impl_any!(BarrierFuture<'static>: Unpin);
@@ -50,6 +57,7 @@ assert_impl_all!(SingleFlight<u8, u8>: Send, Sync, Default);
 assert_not_impl_any!(SingleFlight<Local, u8>: Send, Sync);
 assert_not_impl_any!(SingleFlight<u8, Local>: Send, Sync);
 assert_impl_all!(Run<'static, u8, u8, Ready<u8>>: Send);
+assert_impl_all!(WithShared<'static, u8, u8, Ready<u8>>: Send);
 
 #[test]
 fn small() {
