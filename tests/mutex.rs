@@ -80,7 +80,9 @@ mod poll_by_poll {
             drop(guard);
             assert!(b.is_woken());
             drop(assert_ready!(b.poll()));
-            assert_eq!(mutex.stats().contended, 2);
+            let stats = mutex.stats();
+            assert_eq!(stats.contended, 2);
+            assert_eq!((stats.wait_times.count(), stats.hold_times.count()), (2, 2));
         });
     }
 
@@ -150,6 +152,7 @@ mod poll_by_poll {
         assert_eq!(stats.mode, MutexMode::Normal);
         assert_eq!(stats.mode_switches % 2, 0);
         assert!(stats.wait_max >= Duration::from_millis(2) && stats.wait_total >= stats.wait_max);
+        assert!(stats.wait_times.quantile(1.0) > stats.wait_max);
         assert!(now(mutex.lock()).eq(&()));
     }
 

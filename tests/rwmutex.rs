@@ -275,6 +275,11 @@ mod rules {
         drop(assert_ready!(b.poll()));
         let stats = m.stats();
         assert_eq!((stats.read_waits, stats.write_waits), (1, 1));
+        assert_eq!(stats.wait_times.count(), 2);
+        let w = now(m.write());
+        drop(parked(m.read()));
+        drop(w);
+        assert_eq!(m.stats().wait_times.count(), 2, "it has left unserved");
     }
 }
 
@@ -854,7 +859,7 @@ mod facts {
 
     #[test]
     fn sizes() {
-        assert!(size_of::<RwMutex<()>>() <= 112);
+        assert!(size_of::<RwMutex<()>>() <= 120);
         assert!(size_of::<RwMutexReadGuard<'_, u8>>() <= 24);
         assert!(size_of::<ReadFuture<'_, u8>>() <= 112);
     }

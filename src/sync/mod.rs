@@ -40,6 +40,7 @@ pub mod barrier;
 pub mod cond;
 #[cfg(feature = "rt")]
 pub mod errgroup;
+mod histogram;
 pub mod mutex;
 mod named;
 pub mod once;
@@ -55,6 +56,7 @@ pub use barrier::Barrier;
 pub use cond::Cond;
 #[cfg(feature = "rt")]
 pub use errgroup::ErrGroup;
+pub use histogram::Histogram;
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, OwnedMutexGuard};
 pub use once::Once;
 pub use once_cell::OnceCell;

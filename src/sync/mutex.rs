@@ -28,6 +28,7 @@ use self::raw::RawMutex;
 use crate::clock;
 use crate::hook::{ObjId, holder};
 use crate::shim::const_fn;
+use crate::sync::histogram::Histogram;
 
 /// A mutual exclusion lock for tasks and threads, which may be held across an await.
 ///
@@ -98,11 +99,15 @@ pub struct MutexStats {
     pub wait_total: Duration,
     /// The longest of these waits.
     pub wait_max: Duration,
+    /// How often they took how long.
+    pub wait_times: Histogram,
     /// How long it was held, together, by holders that woke a waiter or handed over when they unlocked. In a task such a
     /// hold counts from when its worker last looked at the clock, which is at most a time slice before.
     pub hold_total: Duration,
     /// The longest of these holds.
     pub hold_max: Duration,
+    /// How often they took how long.
+    pub hold_times: Histogram,
     /// How often it went from one mode to the other.
     pub mode_switches: u64,
 }
@@ -295,8 +300,10 @@ impl<T: ?Sized> Mutex<T> {
             contended: counts.contended,
             wait_total: time(counts.wait_total),
             wait_max: time(counts.wait_max),
+            wait_times: counts.waits,
             hold_total: time(counts.hold_total),
             hold_max: time(counts.hold_max),
+            hold_times: counts.holds,
             mode_switches: counts.switches,
         }
     }

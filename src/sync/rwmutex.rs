@@ -33,6 +33,7 @@ pub use ops::{OwnedReadFuture, OwnedWriteFuture, ReadFuture, WriteFuture};
 
 use crate::hook::ObjId;
 use crate::shim::const_fn;
+use crate::sync::Histogram;
 use raw::Raw;
 
 /// A value that many may read at a time, or one may write.
@@ -76,7 +77,7 @@ impl<T: ?Sized> std::panic::UnwindSafe for RwMutex<T> {}
 impl<T: ?Sized> std::panic::RefUnwindSafe for RwMutex<T> {}
 
 /// What is known of a mutex at one moment, from [`RwMutex::stats`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RwMutexStats {
     /// How many read.
@@ -91,6 +92,8 @@ pub struct RwMutexStats {
     pub read_waits: u64,
     /// Writes that had to wait since the mutex was made.
     pub write_waits: u64,
+    /// How long they took, of both kinds, up to their turn.
+    pub wait_times: Histogram,
 }
 
 impl<T> RwMutex<T> {
@@ -266,6 +269,7 @@ impl<T: ?Sized> RwMutex<T> {
             waiting_writers: queues.writers.len(),
             read_waits: queues.read_waits,
             write_waits: queues.write_waits,
+            wait_times: queues.wait_times.clone(),
         }
     }
 

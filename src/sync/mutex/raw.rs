@@ -26,6 +26,7 @@ use crate::clock;
 use crate::hook::holder::{Hold, Runner};
 use crate::hook::{Kind, ObjId};
 use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::*, const_fn, spin_loop};
+use crate::sync::histogram::Histogram;
 use crate::wait::lock::Object;
 use crate::wait::queue::Queue;
 use crate::wait::waiter::How;
@@ -55,13 +56,15 @@ pub struct Inner {
 }
 
 /// What has happened to those who had to wait. Times in ticks.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Counts {
     pub(super) contended: u64,
     pub(super) wait_total: u64,
     pub(super) wait_max: u64,
     pub(super) hold_total: u64,
     pub(super) hold_max: u64,
+    pub(super) waits: Histogram,
+    pub(super) holds: Histogram,
     pub(super) switches: u64,
 }
 
@@ -109,6 +112,8 @@ impl RawMutex {
                     wait_max: 0,
                     hold_total: 0,
                     hold_max: 0,
+                    waits: Histogram::new(),
+                    holds: Histogram::new(),
                     switches: 0,
                 },
             };
@@ -131,7 +136,7 @@ impl RawMutex {
         let mut waiters = Vec::with_capacity(self.object.lock().queue.len());
         let mut inner = self.object.lock();
         inner.queue.for_each(|slot| waiters.push(slot.who()));
-        (waiters, inner.counts)
+        (waiters, inner.counts.clone())
     }
 
     // ---- to have it
@@ -329,11 +334,13 @@ impl Counts {
         self.contended += 1;
         self.wait_total += ticks;
         self.wait_max = self.wait_max.max(ticks);
+        self.waits.count_one(clock::ticks_to_ns(ticks));
     }
 
     fn held(&mut self, ticks: u64) {
         self.hold_total += ticks;
         self.hold_max = self.hold_max.max(ticks);
+        self.holds.count_one(clock::ticks_to_ns(ticks));
     }
 }
 

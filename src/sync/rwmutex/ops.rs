@@ -175,8 +175,8 @@ impl<W: Way> Op for WriteOp<W> {
         }
     }
 
-    fn retry(&self, _: &mut Queues, wish: &mut Wish) -> Poll<W::Write> {
-        match self.way.raw().write_retry(wish) {
+    fn retry(&self, queues: &mut Queues, wish: &mut Wish) -> Poll<W::Write> {
+        match self.way.raw().write_retry(queues, wish) {
             true => Poll::Ready(self.way.clone().write_guard(wish.take())),
             false => Poll::Pending,
         }

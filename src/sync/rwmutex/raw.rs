@@ -26,6 +26,7 @@ use crate::clock;
 use crate::hook::Kind;
 use crate::hook::holder::{Hold, Runner};
 use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::Relaxed, const_fn, spin_loop};
+use crate::sync::histogram::Histogram;
 use crate::sync::wish::Wish;
 use crate::wait::lock::Object;
 use crate::wait::queue::Queue;
@@ -42,6 +43,8 @@ pub struct Queues {
     /// Reads and writes that had to wait.
     pub(super) read_waits: u64,
     pub(super) write_waits: u64,
+    /// How long those took that have it.
+    pub(super) wait_times: Histogram,
 }
 
 /// After so long a queued writer is next. As of Go's mutex.
@@ -54,6 +57,15 @@ const READER_TURNS: u32 = 2;
 
 fn is_long(ticks: u64) -> bool {
     shim::is_long(clock::ticks_to_ns(ticks), STARVING_NS)
+}
+
+/// Whoever has waited has it.
+fn served(wish: &Wish, times: &mut Histogram) {
+    let since = wish.since();
+    wish.granted();
+    // That has looked at the clock.
+    let waited = clock::recent().saturating_sub(since);
+    times.count_one(clock::ticks_to_ns(waited));
 }
 
 /// A read-write mutex of nothing.
@@ -75,6 +87,7 @@ impl Raw {
                 writers: Queue::new(),
                 read_waits: 0,
                 write_waits: 0,
+                wait_times: Histogram::new(),
             };
             Raw {
                 word: Word::new(),
@@ -234,11 +247,11 @@ impl Raw {
     }
 
     /// The look of a writer that is polled while it is queued.
-    pub(super) fn write_retry(&self, wish: &mut Wish) -> bool {
+    pub(super) fn write_retry(&self, queues: &mut Queues, wish: &mut Wish) -> bool {
         let taken = wish.unnudge() && self.word.retry_write();
         if taken {
             self.writer.set();
-            wish.granted();
+            served(wish, &mut queues.wait_times);
         }
         taken
     }
@@ -323,7 +336,7 @@ impl Raw {
                 self.word.unnudge();
             }
             self.word.give_write();
-            first.payload().granted();
+            served(first.payload(), &mut queues.wait_times);
             first.complete(How::Given, wakes);
         }
     }
@@ -334,7 +347,7 @@ impl Raw {
             && let Some(mut next) = queues.readers.pop_claim()
         {
             self.word.give_read();
-            next.payload().granted();
+            served(next.payload(), &mut queues.wait_times);
             next.complete(How::Given, wakes);
         }
     }
