@@ -36,6 +36,7 @@
 //! | who may call a job off, and until when it may go on | [`Context`], [`context`] |
 //! | locks | [`sync`] |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
+//! | sockets | `net`, with the feature of that name |
 //! | who waits for what | [`diag::dump`] |
 //! | every wait and wake, as it happens | [`hook`] |
 //!
@@ -46,11 +47,16 @@
 //!
 //! * `rt` (default): the executor, and everything that needs its clock.
 //! * `diag` (default): the dump as JSON. The recording itself is always there.
+//! * `net`: sockets, with `futures-io`'s traits. Unix only.
+//! * `tokio-io`, `hyper`: the I/O traits of those on our sockets.
 //!
 //! Without `rt` the channels and selects alone are left.
 #![deny(unsafe_code)]
 // Without the executor, what it calls of the lower floors has no caller.
 #![cfg_attr(not(feature = "rt"), allow(dead_code, unused_imports))]
+
+#[cfg(all(feature = "net", not(unix)))]
+compile_error!("gochan: the feature `net` is for Unix");
 
 pub mod chan;
 mod clock;
@@ -59,6 +65,8 @@ pub mod context;
 pub mod diag;
 mod error;
 pub mod hook;
+#[cfg(feature = "net")]
+pub mod net;
 #[cfg(feature = "rt")]
 mod rt;
 pub mod select;

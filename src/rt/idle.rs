@@ -7,12 +7,14 @@
 //! ```text
 //! busy        polls tasks of its own queue            awake
 //! searching   has none and looks at the others        awake, searching
-//! asleep      in `sleepers`, its thread parked        -
+//! asleep      in `sleepers`, its thread parked,       -
+//!             or the keeper's in the poller
 //! ```
 //! busy -> searching ([`Idle::start_search`], only while less than half of those awake search), searching -> busy
 //! ([`Idle::end_search`]), both -> asleep ([`Idle::sleep`]), asleep -> searching by a waker ([`Idle::wake_one`]) or by
 //! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers and to
-//! watch the busy ones. It is the last to be woken for work, and when it leaves by itself it appoints another.
+//! watch the busy ones. It is the last to be woken for work, and when it leaves by itself it appoints another. Once there are sockets it sleeps in their
+//! poller ([`parker`](super::parker)).
 //!
 //! # To post work
 //!
@@ -48,9 +50,9 @@
 //! This is Go's protocol of spinning Ms ("worker thread parking/unparking" in `src/runtime/proc.go`); there the submitter
 //! is `wakep` and the second look is in `findRunnable`.
 
-use crate::shim::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, fence, park, thread};
-use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
-use std::time::Duration;
+use super::parker::Parker;
+use crate::shim::{Arc, AtomicUsize, Mutex, Ordering, fence};
+use Ordering::{AcqRel, Relaxed, SeqCst};
 
 /// One worker that searches, in the low half of the word.
 const SEARCHING: usize = 1;
@@ -72,14 +74,6 @@ pub(super) struct Idle {
 struct Sleeper {
     slot: usize,
     parker: Arc<Parker>,
-}
-
-/// How a worker's thread sleeps.
-#[derive(Debug)]
-pub(super) struct Parker {
-    /// It was taken out of the sleepers.
-    woken: AtomicBool,
-    thread: thread::Thread,
 }
 
 #[derive(Clone, Copy)]
@@ -283,47 +277,6 @@ impl std::fmt::Debug for Idle {
             .field("awake", &counts.awake())
             .field("searching", &counts.searching())
             .finish_non_exhaustive()
-    }
-}
-
-// === impl Parker ===
-
-impl Parker {
-    /// For the calling thread.
-    pub(super) fn new() -> Arc<Parker> {
-        Arc::new(Parker {
-            woken: AtomicBool::new(false),
-            thread: thread::current(),
-        })
-    }
-
-    /// Ends the sleep for good.
-    pub(super) fn wake(&self) {
-        // ORDERING: Release: the woken thread sees what we did, above all that it is out of the sleepers.
-        self.woken.store(true, Release);
-        self.thread.unpark();
-    }
-
-    /// Makes the thread look around and go on sleeping.
-    pub(super) fn nudge(&self) {
-        self.thread.unpark();
-    }
-
-    /// Sleeps until woken, nudged or timed out, or for no reason. True: woken.
-    pub(super) fn park(&self, timeout: Option<Duration>) -> bool {
-        if !self.is_woken() {
-            park(timeout);
-        }
-        self.take_woken()
-    }
-
-    fn is_woken(&self) -> bool {
-        self.woken.load(Acquire)
-    }
-
-    fn take_woken(&self) -> bool {
-        // ORDERING: Acquire pairs with `wake`.
-        self.is_woken() && self.woken.swap(false, Acquire)
     }
 }
 

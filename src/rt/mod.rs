@@ -2,7 +2,7 @@
 //!
 //! Go's G/M/P shape: a task is a G, a thread an M, and a worker's slot with its run queue a P.
 // Inside, in reading order: `queue` is a slot's run queue, `inject` the global one, `idle` the protocol of sleeping and
-// waking, `worker` the loop, `watch` what a sleeping worker looks after, `threads` the threads and who holds which slot,
+// waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `worker` the loop, `watch` what a sleeping worker looks after, `threads` the threads and who holds which slot,
 // `shared` what they share and the end of it, `context` which of it a thread belongs to. `spawn`, `group`, `errgroup`, `blocking`,
 // `builder` and `yield_now` are the public face.
 
@@ -13,8 +13,16 @@ mod errgroup;
 mod group;
 mod idle;
 mod inject;
+mod parker;
+#[cfg(not(feature = "net"))]
+#[path = "no_poller.rs"]
+mod poller;
+#[cfg(feature = "net")]
+mod poller;
 mod queue;
 mod shared;
+#[cfg(feature = "net")]
+mod source;
 mod spawn;
 mod threads;
 mod watch;
@@ -23,5 +31,11 @@ mod yield_now;
 
 pub use self::blocking::blocking;
 pub use self::builder::{Builder, Runtime};
+#[cfg(feature = "net")]
+pub(crate) use self::poller::Poller;
+#[cfg(feature = "net")]
+pub(crate) use self::source::{Site, Source, Stop, Wait, Way};
+#[cfg(feature = "net")]
+pub(crate) use self::spawn::poller;
 pub use self::spawn::{block_on, go, max_procs, num_tasks, run};
 pub use self::yield_now::{YieldNow, yield_now};

@@ -12,13 +12,14 @@ use std::future::Future;
 
 use super::idle::Idle;
 use super::inject::Inject;
+use super::poller::Place;
 use super::queue::{Queue, queue};
 use super::threads::Threads;
 use super::worker::Core;
 use super::{blocking, context};
 use crate::hook::registry;
 use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
-use crate::task::{self, JoinHandle, Place, Runnable, Schedule, Spawn};
+use crate::task::{self, JoinHandle, Runnable, Schedule, Spawn};
 use crate::time::Driver;
 use crate::wait::parker;
 use Ordering::Relaxed;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) inject: Inject,
     pub(super) idle: Arc<Idle>,
     pub(super) driver: Arc<Driver>,
+    pub(super) poller: Place,
     pub(super) threads: Threads,
     closing: AtomicBool,
     /// Tasks finished by threads without a slot.
@@ -59,6 +61,7 @@ impl Shared {
             inject: Inject::new(),
             idle,
             driver,
+            poller: Place::new(),
             threads: Threads::new(name),
             closing: AtomicBool::new(false),
             finished: AtomicU64::new(0),
@@ -90,6 +93,17 @@ impl Shared {
         }
         let tasks = (spawned + self.inject.spawned()).saturating_sub(finished);
         usize::try_from(tasks).unwrap_or(usize::MAX)
+    }
+
+    /// The runtime's poller, made now if there was none.
+    #[cfg(feature = "net")]
+    pub(super) fn poller(&self) -> std::io::Result<Arc<super::Poller>> {
+        let (poller, new) = self.poller.get_or_make()?;
+        if new {
+            // It sleeps elsewhere.
+            self.idle.nudge_keeper();
+        }
+        Ok(Arc::clone(poller))
     }
 
     // === spawning ===
@@ -139,6 +153,9 @@ impl Shared {
     /// one does so through the global queue, since this thread has no slot any more.
     pub(super) fn bury(&self) {
         self.driver.shut();
+        if let Some(poller) = self.poller.get() {
+            poller.shut();
+        }
         let mut cores = self.threads.take_retired();
         loop {
             for core in &mut cores {
@@ -171,7 +188,7 @@ impl Shared {
 }
 
 impl Schedule for Shared {
-    fn local(this: *const Self, task: Runnable, place: Place) -> Result<(), Runnable> {
+    fn local(this: *const Self, task: Runnable, place: task::Place) -> Result<(), Runnable> {
         context::with(|worker| match worker {
             Some(worker) if worker.belongs_to(this) => worker.push(task, place),
             _ => Err(task),

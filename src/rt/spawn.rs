@@ -32,6 +32,16 @@ pub(super) fn default_if_started() -> Option<&'static Arc<Shared>> {
     DEFAULT.get().map(Runtime::shared)
 }
 
+/// The poller that serves this thread: that of its runtime or, where there is none or `refused` says that it is at its end,
+/// that of the default runtime, which this starts if need be.
+#[cfg(feature = "net")]
+pub(crate) fn poller(refused: bool) -> std::io::Result<Arc<super::Poller>> {
+    match context::shared().filter(|_| !refused) {
+        Some(shared) => shared.poller(),
+        None => default().poller(),
+    }
+}
+
 /// Spawns a task: `future` runs on the workers from now on, whether or not anybody awaits its handle.
 ///
 /// Inside a task it becomes one of the same runtime and goes first when the spawning task waits. Outside of any runtime it

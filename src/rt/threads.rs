@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::context;
-use super::idle::Parker;
+use super::parker::Parker;
 use super::shared::Shared;
 use super::worker::{Core, Worker};
 use crate::shim::{Arc, Mutex};

@@ -4,7 +4,7 @@
 //! when the one that holds it blocks.
 //!
 //! The loop, as in Go's `schedule` and `findRunnable` (`src/runtime/proc.go`): every 61st tick, and sooner when polls are
-//! long, timers and the global queue first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
+//! long, timers, sockets and the global queue first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
 //!
 //! 1. Nothing foreign runs while the core is borrowed.
 //! 2. A task in `runnext` inherits the time slice of the one that woke it, so that a pair that wakes each other in turn
@@ -18,7 +18,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use super::idle::Parker;
+use super::parker::Parker;
 use super::queue::Local;
 use super::shared::Shared;
 use super::watch::Watch;
@@ -27,6 +27,7 @@ use crate::hook::current;
 use crate::shim::{Arc, RING, spin_loop, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::util::rng;
+use crate::wait::wakes::Wakes;
 
 /// At the latest after so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
 const FAIRNESS: u32 = 61;
@@ -189,7 +190,7 @@ impl Worker {
     /// Runs tasks until the core has gone to another thread or the runtime closes.
     pub(super) fn run(&self) {
         while self.tend() {
-            if let Some(task) = self.next() {
+            if let Some(task) = self.next().or_else(|| self.search()) {
                 self.execute(task);
                 continue;
             }
@@ -209,6 +210,7 @@ impl Worker {
             Some(core) => core.tend_later(),
         }
         self.fire_timers();
+        self.look_at_sockets();
         self.goes_on()
     }
 
@@ -226,16 +228,29 @@ impl Worker {
         }
     }
 
+    /// Foreign code runs here: wakers. Nothing is foreign about a runtime without sockets.
+    fn look_at_sockets(&self) {
+        if let Some(poller) = self.shared.poller.get() {
+            let mut wakes = Wakes::new();
+            poller.try_collect(&mut wakes);
+            wakes.fire();
+        }
+    }
+
     fn next(&self) -> Option<Runnable> {
         let mut core = self.core.borrow_mut();
         let core = core.as_mut()?;
-        let task = core.next(&self.shared).or_else(|| self.search(core))?;
+        let task = core.next(&self.shared)?;
+        self.take_up(core);
+        Some(task)
+    }
+
+    fn take_up(&self, core: &mut Core) {
         if core.searching {
             self.end_search(core);
         }
         core.tick = core.tick.wrapping_add(1);
         core.local.set_tick(core.tick);
-        Some(task)
     }
 
     fn execute(&self, task: Runnable) {
@@ -254,26 +269,43 @@ impl Worker {
     }
 
     #[cold]
-    fn search(&self, core: &mut Core) -> Option<Runnable> {
-        let alone = self.shared.workers() == 1;
-        core.searching = core.searching || (!alone && self.shared.idle.start_search());
-        if !core.searching && !alone {
-            return None;
-        }
-        let turns = if core.hopeful { PATIENCE } else { SEARCHES };
+    fn search(&self) -> Option<Runnable> {
+        let turns = self.start_search()?;
         for turn in 0..turns {
-            if let Some(task) = core.steal(&self.shared) {
-                core.new_slice();
-                core.hopeful = true;
+            if let Some(task) = self.steal() {
                 return Some(task);
             }
-            core.stay_away();
+            self.look_at_sockets();
+            if let Some(task) = self.next() {
+                return Some(task);
+            }
+            self.core.borrow().as_ref()?.stay_away();
             if turn >= SEARCHES {
                 yield_now();
             }
         }
-        core.hopeful = false;
+        self.core.borrow_mut().as_mut()?.hopeful = false;
         None
+    }
+
+    /// How many turns to search. `None`: enough others do.
+    fn start_search(&self) -> Option<u32> {
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        let alone = self.shared.workers() == 1;
+        core.searching = core.searching || (!alone && self.shared.idle.start_search());
+        let turns = if core.hopeful { PATIENCE } else { SEARCHES };
+        (core.searching || alone).then_some(turns)
+    }
+
+    fn steal(&self) -> Option<Runnable> {
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        let task = core.steal(&self.shared)?;
+        core.new_slice();
+        core.hopeful = true;
+        self.take_up(core);
+        Some(task)
     }
 
     #[cold]
@@ -296,12 +328,20 @@ impl Worker {
         let shared = &*self.shared;
         shared.idle.sleep(slot, &self.parker, searching);
         let mut watch = Watch::new(slot);
+        // Who waits for sockets. They are told when this worker is awake, or it might go on sleeping with their tasks.
+        let mut wakes = Wakes::new();
         loop {
             let stir = shared.is_closing() || shared.has_work() || watch.is_due(shared);
-            if stir && shared.idle.leave(slot) {
+            if (stir || !wakes.is_empty()) && shared.idle.leave(slot) {
                 break;
             }
-            if self.parker.park(watch.timeout(shared)) {
+            let timeout = watch.timeout(shared);
+            let poller = shared.poller.get();
+            let woken = match poller.filter(|_| shared.idle.is_keeper(slot)) {
+                Some(poller) => poller.sleep(&self.parker, timeout, &mut wakes),
+                None => self.parker.park(timeout),
+            };
+            if woken {
                 break;
             }
         }
@@ -312,6 +352,7 @@ impl Worker {
                 core.push_back(shared, task);
             }
         }
+        wakes.fire();
     }
 
     // === for the tasks that run here ===

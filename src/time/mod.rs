@@ -73,6 +73,8 @@ pub use timer::Timer;
 
 pub(crate) use current::{enter, now, register, set_default_provider};
 pub(crate) use driver::{Action, Driver, Entry, Fire};
+#[cfg(feature = "net")]
+pub(crate) use sleep::sleep_at;
 
 /// Plays bytes on the heap of timers and on an ordered map beside it. For the fuzzer.
 #[cfg(fuzzing)]

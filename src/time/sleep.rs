@@ -65,6 +65,12 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(Alarm::at(Some(deadline), Location::caller()))
 }
 
+/// [`sleep`] as if it stood at `site`.
+#[cfg(feature = "net")]
+pub(crate) fn sleep_at(duration: Duration, site: &'static Location<'static>) -> Sleep {
+    Sleep::new(Alarm::after(duration, site))
+}
+
 pin_project! {
     /// A wait for a moment, made by [`sleep`] and [`sleep_until`].
     ///

@@ -72,6 +72,11 @@ impl Wakes {
         self.more.get_or_insert_default()
     }
 
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
     /// Wakes everybody, oldest first. The caller holds no lock.
     #[inline(always)]
     pub(crate) fn fire(&mut self) {

@@ -1,7 +1,7 @@
 //! Models of sleeping and waking: work that was posted is found, or the model deadlocks with everybody asleep.
 
 use super::*;
-use crate::shim::{AtomicUsize, model, thread, yield_now};
+use crate::shim::{AtomicBool, AtomicUsize, model, thread, yield_now};
 
 /// A runtime without tasks: work is a number, as `Inject` and the rings show it to whoever looks.
 struct House {
@@ -155,16 +155,16 @@ fn the_keeper_is_woken_last_and_has_an_heir() {
     assert!(idle.is_keeper(0));
     assert!(!idle.somebody_is_awake());
     idle.wake_one();
-    assert!(parkers[2].take_woken(), "the last that went to sleep");
+    assert!(parkers[2].take(), "the last that went to sleep");
     idle.wake_one();
-    assert!(!parkers[1].take_woken(), "one searches already");
+    assert!(!parkers[1].take(), "one searches already");
     assert!(idle.end_search());
     assert!(idle.leave(0), "nobody has taken it out");
     assert!(idle.is_keeper(1), "the one that still sleeps");
     assert!(!idle.leave(0));
     assert!(idle.end_search());
     idle.wake_one();
-    assert!(parkers[1].take_woken());
+    assert!(parkers[1].take());
     assert!(!idle.is_keeper(1));
 }
 

@@ -1,0 +1,156 @@
+//! Models of sleeping in the poller: no wake and no nudge is lost, whoever else looks into it meanwhile.
+
+use super::*;
+use crate::rt::idle::Idle;
+use crate::shim::{AtomicUsize, Condvar, Mutex, model};
+
+/// A poller: it waits for its interrupt, and whoever looks takes that.
+struct Engine {
+    /// As the poller's lock: one looks at a time.
+    turn: Mutex<()>,
+    interrupted: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Engine {
+    fn new() -> Arc<Engine> {
+        Arc::new(Engine {
+            turn: Mutex::new(()),
+            interrupted: Mutex::new(false),
+            changed: Condvar::new(),
+        })
+    }
+
+    fn interrupt(this: &Arc<Self>) -> Interrupt {
+        let engine = Arc::clone(this);
+        Box::new(move || {
+            *engine.interrupted.lock() = true;
+            engine.changed.notify_one();
+        })
+    }
+
+    fn wait(&self) {
+        let mut interrupted = self.interrupted.lock();
+        while !*interrupted {
+            self.changed.wait(&mut interrupted);
+        }
+        *interrupted = false;
+    }
+
+    /// As `Poller::sleep`.
+    fn sleep(this: &Arc<Self>, parker: &Parker) -> bool {
+        let _turn = this.turn.lock();
+        parker.park_polling(|| Engine::interrupt(this), || this.wait())
+    }
+
+    /// As `Poller::try_collect`, but one that waits for its turn: what it must not do is to look out of turn.
+    fn look(&self) {
+        let _turn = self.turn.lock();
+        *self.interrupted.lock() = false;
+    }
+}
+
+#[test]
+fn loom_wake_v_sleep_in_the_poller() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        let waker = Arc::clone(&parker);
+        let waking = thread::spawn(move || waker.wake());
+        while !Engine::sleep(&engine, &parker) {}
+        waking.join().unwrap();
+    });
+}
+
+/// The interrupt is for the one who sleeps, and another look must not swallow it.
+#[test]
+fn loom_wake_and_look_v_sleep_in_the_poller() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        let (waker, theirs) = (Arc::clone(&parker), Arc::clone(&engine));
+        let waking = thread::spawn(move || {
+            waker.wake();
+            theirs.look();
+        });
+        while !Engine::sleep(&engine, &parker) {}
+        waking.join().unwrap();
+    });
+}
+
+/// Nudged and then woken: it gets up.
+#[test]
+fn loom_nudge_and_wake_v_sleep_in_the_poller() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        let waker = Arc::clone(&parker);
+        let waking = thread::spawn(move || {
+            waker.nudge();
+            waker.wake();
+        });
+        while !Engine::sleep(&engine, &parker) {}
+        waking.join().unwrap();
+    });
+}
+
+/// A timer that is set while the keeper goes to sleep in the poller is seen: in the last look, or by a nudge.
+#[test]
+fn loom_timer_v_sleep_in_the_poller() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        let idle = Arc::new(Idle::new(1));
+        let earliest = Arc::new(AtomicUsize::new(0));
+        let (setter, timers) = (Arc::clone(&idle), Arc::clone(&earliest));
+        let setting = thread::spawn(move || {
+            timers.store(1, Relaxed);
+            setter.nudge_keeper();
+        });
+        idle.sleep(0, &parker, false);
+        while earliest.load(Relaxed) == 0 || !idle.leave(0) {
+            assert!(
+                !Engine::sleep(&engine, &parker),
+                "nobody wakes it, it is nudged"
+            );
+        }
+        setting.join().unwrap();
+    });
+}
+
+/// The first socket of a runtime: its keeper moves from the system's parking to the poller.
+#[test]
+fn loom_first_socket_v_sleep() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        let idle = Arc::new(Idle::new(1));
+        let made = Arc::new(AtomicUsize::new(0));
+        let (maker, place) = (Arc::clone(&idle), Arc::clone(&made));
+        let making = thread::spawn(move || {
+            place.store(1, Relaxed);
+            maker.nudge_keeper();
+        });
+        idle.sleep(0, &parker, false);
+        while made.load(Relaxed) == 0 {
+            parker.park(None);
+        }
+        making.join().unwrap();
+        parker.nudge();
+        assert!(
+            !Engine::sleep(&engine, &parker),
+            "it sleeps there from now on"
+        );
+    });
+}
+
+#[test]
+fn loom_only_a_sleeper_in_the_poller_is_interrupted() {
+    model(|| {
+        let (engine, parker) = (Engine::new(), Parker::new());
+        parker.nudge();
+        parker.wake();
+        parker.nudge();
+        assert!(
+            Engine::sleep(&engine, &parker),
+            "woken before it slept, once"
+        );
+        assert!(!*engine.interrupted.lock());
+        assert!(!parker.take());
+    });
+}
