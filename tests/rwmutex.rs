@@ -5,14 +5,14 @@
 
 mod common;
 
-use common::waker::{Hooked, counting, hooked, now, poll_once, poll_with};
+use common::waker::{Armed, Hooked, counting, hooked, now, poll_once, poll_with};
 use common::{Place, everywhere, watch};
 use gochan::sync::rwmutex::*;
 use gochan::{chan, select};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use tokio_test::task::{Spawn, spawn};
 use tokio_test::{assert_pending, assert_ready};
@@ -653,25 +653,12 @@ mod hostile {
     fn at_every_event() {
         watch(|| {
             for (name, deed) in deeds() {
-                for event in 0..3 {
+                for event in 0..Armed::EVENTS {
                     let m = Arc::new(mutex());
-                    let (mine, armed) = (m.clone(), Arc::new(Mutex::new(false)));
-                    let flag = armed.clone();
-                    let act: common::waker::Action = Box::new(move || {
-                        if std::mem::take(&mut *flag.lock().unwrap()) {
-                            deed(&mine);
-                        }
-                    });
-                    let mut h = Hooked::default();
-                    match event {
-                        0 => h.on_wake = Some(act),
-                        1 => h.on_clone = Some(act),
-                        _ => h.on_drop = Some(act),
-                    }
-                    let waker = hooked(&Arc::new(h));
-                    let arm = || *armed.lock().unwrap() = true;
-                    let _ = catch_unwind(AssertUnwindSafe(|| scene(&m, &waker, &arm)));
-                    *armed.lock().unwrap() = false;
+                    let mine = m.clone();
+                    let hostile = Armed::new(event, move || deed(&mine));
+                    let _ = catch_unwind(AssertUnwindSafe(|| scene(&m, &hostile)));
+                    hostile.disarm();
                     assert_eq!(m.stats().waiting_writers, 0, "{name} at {event}");
                     assert_free(&m);
                 }
@@ -680,21 +667,21 @@ mod hostile {
     }
 
     /// Parks, is polled anew, is woken and dropped, each time with a waker that may do something.
-    fn scene(m: &Arc<RwMutex<u32>>, waker: &std::task::Waker, arm: &dyn Fn()) {
+    fn scene(m: &Arc<RwMutex<u32>>, hostile: &Armed) {
         for write in [true, false] {
             for ending in 0..3 {
                 let held = now(m.write());
                 let mut r = Box::pin(m.read());
                 let mut w = Box::pin(m.write());
                 let mut poll = || match write {
-                    true => poll_with(w.as_mut(), waker).map(drop),
-                    false => poll_with(r.as_mut(), waker).map(drop),
+                    true => poll_with(w.as_mut(), &hostile.waker).map(drop),
+                    false => poll_with(r.as_mut(), &hostile.waker).map(drop),
                 };
-                arm();
+                hostile.arm();
                 let _ = catch_unwind(AssertUnwindSafe(|| poll().is_ready()));
-                arm();
+                hostile.arm();
                 let _ = catch_unwind(AssertUnwindSafe(|| poll().is_ready()));
-                arm();
+                hostile.arm();
                 match ending {
                     0 => drop(catch_unwind(AssertUnwindSafe(|| drop(held)))),
                     1 => {

@@ -5,14 +5,14 @@
 
 mod common;
 
-use common::waker::{Hooked, counting, hooked, now, poll_once, poll_with};
+use common::waker::{Armed, counting, now, poll_once, poll_with};
 use common::{Place, everywhere, watch};
 use gochan::sync::semaphore::*;
 use gochan::{AcquireError, TryAcquireError, chan, select};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio_test::task::{Spawn, spawn};
 use tokio_test::{assert_pending, assert_ready_err, assert_ready_ok};
 
@@ -357,26 +357,13 @@ mod hostile {
     fn at_every_event() {
         watch(|| {
             for (name, deed) in deeds() {
-                for event in 0..3 {
+                for event in 0..Armed::EVENTS {
                     let s = Arc::new(Semaphore::new(2));
-                    let (mine, armed) = (s.clone(), Arc::new(Mutex::new(false)));
-                    let flag = armed.clone();
-                    let act: common::waker::Action = Box::new(move || {
-                        if std::mem::take(&mut *flag.lock().unwrap()) {
-                            deed(&mine);
-                        }
-                    });
-                    let mut h = Hooked::default();
-                    match event {
-                        0 => h.on_wake = Some(act),
-                        1 => h.on_clone = Some(act),
-                        _ => h.on_drop = Some(act),
-                    }
-                    let waker = hooked(&Arc::new(h));
+                    let mine = s.clone();
+                    let hostile = Armed::new(event, move || deed(&mine));
                     for ending in 0..2 {
-                        let arm = || *armed.lock().unwrap() = true;
-                        scene(&s, &waker, &arm, ending);
-                        *armed.lock().unwrap() = false;
+                        scene(&s, &hostile, ending);
+                        hostile.disarm();
                         assert_eq!(s.stats().available, 2, "{name} at {event}");
                         assert_whole(&s, 2);
                     }
@@ -385,15 +372,15 @@ mod hostile {
         });
     }
 
-    fn scene(s: &Arc<Semaphore>, waker: &std::task::Waker, arm: &dyn Fn(), ending: u32) {
+    fn scene(s: &Arc<Semaphore>, hostile: &Armed, ending: u32) {
         let held = s.try_acquire_many(2).unwrap();
         let mut f = Box::pin(s.acquire_many(2));
-        let mut poll = || poll_with(f.as_mut(), waker).is_ready();
-        arm();
+        let mut poll = || poll_with(f.as_mut(), &hostile.waker).is_ready();
+        hostile.arm();
         let _ = catch_unwind(AssertUnwindSafe(&mut poll));
-        arm();
+        hostile.arm();
         let _ = catch_unwind(AssertUnwindSafe(&mut poll));
-        arm();
+        hostile.arm();
         let _ = catch_unwind(AssertUnwindSafe(|| match ending {
             0 => {
                 drop(held);

@@ -60,13 +60,9 @@ impl Op for DoneOp<'_> {
         self.beside
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, _: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<ContextError> {
         self.node.state.error().map_or(Poll::Pending, Poll::Ready)
     }
-
-    fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) -> ContextError {
         let error = self.node.state.error();

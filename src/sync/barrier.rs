@@ -204,16 +204,12 @@ impl Op for WaitOp<'_> {
         (true, Look::default())
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, inner: &mut Inner, _: &mut (), wakes: &mut Wakes) -> Poll<BarrierWaitResult> {
         match inner.arrive(self.barrier.n, wakes) {
             true => Poll::Ready(BarrierWaitResult { leader: true }),
             false => Poll::Pending,
         }
     }
-
-    fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) -> BarrierWaitResult {
         BarrierWaitResult { leader: false }

@@ -306,8 +306,6 @@ impl Op for CondOp<'_> {
         Poll::Pending
     }
 
-    fn before_wait(&self, _: &mut Waiters, _: &mut Wakes) {}
-
     fn collect(&self, signal: &mut Signal, _: How) -> Signal {
         *signal
     }

@@ -376,13 +376,9 @@ impl<'a, T> Op for ValueOp<'a, T> {
         (there, Look(there.into(), 0, 0))
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, _: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<&'a T> {
         self.cell.get().map_or(Poll::Pending, Poll::Ready)
     }
-
-    fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) -> &'a T {
         there(self.cell)

@@ -388,8 +388,6 @@ impl Op for WaitOp<'_> {
         true
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, _: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<()> {
         match self.group.state.start_wait() {
             true => Poll::Pending,

@@ -74,8 +74,10 @@ pub trait Op: Clone {
         false
     }
 
-    /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock.
-    fn changed(&self, inner: &mut Self::Inner);
+    /// A waiter was queued or unqueued by somebody who does not know the primitive; called under the lock. Nothing for those
+    /// that note nothing about their queue beside it.
+    #[inline(always)]
+    fn changed(&self, _inner: &mut Self::Inner) {}
 
     /// A waiter has left the queue unserved: if it was in the way of others, they go on.
     fn left(&self, inner: &mut Self::Inner, _wakes: &mut Wakes) {
@@ -110,7 +112,8 @@ pub trait Op: Clone {
     }
 
     /// `attempt` has just failed and the lock is still held: the waiter is about to be queued.
-    fn before_wait(&self, inner: &mut Self::Inner, wakes: &mut Wakes);
+    #[inline(always)]
+    fn before_wait(&self, _inner: &mut Self::Inner, _wakes: &mut Wakes) {}
 
     /// The result of a wait that a peer has decided.
     fn collect(&self, payload: &mut Self::Payload, how: How) -> Self::Output;

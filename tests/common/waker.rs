@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 /// Called at each event of a [`Hooked`] waker.
@@ -124,6 +124,43 @@ pub(crate) fn counting() -> (Arc<Hooked>, Waker) {
     let counts = Arc::new(Hooked::default());
     let waker = hooked(&counts);
     (counts, waker)
+}
+
+/// A waker that does something at one of its events, once each time that it is armed.
+pub(crate) struct Armed {
+    pub(crate) waker: Waker,
+    armed: Arc<AtomicBool>,
+}
+
+impl Armed {
+    /// How many events there are: wake, clone and drop.
+    pub(crate) const EVENTS: usize = 3;
+
+    pub(crate) fn new(event: usize, act: impl Fn() + Send + Sync + 'static) -> Armed {
+        let armed = Arc::new(AtomicBool::new(false));
+        let flag = armed.clone();
+        let once: Action = Box::new(move || {
+            if flag.swap(false, Ordering::SeqCst) {
+                act();
+            }
+        });
+        let mut events = Hooked::default();
+        match event {
+            0 => events.on_wake = Some(once),
+            1 => events.on_clone = Some(once),
+            _ => events.on_drop = Some(once),
+        }
+        let waker = hooked(&Arc::new(events));
+        Armed { waker, armed }
+    }
+
+    pub(crate) fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn disarm(&self) {
+        self.armed.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Polls once with `waker`.

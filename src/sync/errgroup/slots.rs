@@ -124,16 +124,12 @@ impl Op for SlotOp {
         (true, Look::default())
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, inner: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<Slot> {
         match inner.take() {
             true => Poll::Ready(Slot::new(self.slots.clone())),
             false => Poll::Pending,
         }
     }
-
-    fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), _: How) -> Slot {
         Slot::new(self.slots.clone())

@@ -112,8 +112,6 @@ macro_rules! lock_op {
                 }
             }
 
-            fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
-
             #[inline(always)]
             fn collect(&self, slot: &mut LockSlot, _: How) -> $guard {
                 self.guard(slot.take_hold())

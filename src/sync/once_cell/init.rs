@@ -131,8 +131,6 @@ impl<C: CellRef> Op for TurnOp<C> {
         (true, Look::default())
     }
 
-    fn changed(&self, _: &mut Inner) {}
-
     fn attempt(&self, inner: &mut Inner, _: &mut (), _: &mut Wakes) -> Poll<Entry<C>> {
         if self.cell.cell().is_initialized() {
             return Poll::Ready(Entry::There);
@@ -143,8 +141,6 @@ impl<C: CellRef> Op for TurnOp<C> {
         inner.running = true;
         Poll::Ready(Entry::Turn(Turn::new(self.cell.clone())))
     }
-
-    fn before_wait(&self, _: &mut Inner, _: &mut Wakes) {}
 
     fn collect(&self, _: &mut (), how: How) -> Entry<C> {
         match how {
