@@ -8,10 +8,14 @@
 
 #[cfg(gochan_loom)]
 mod loom;
+#[cfg(all(not(gochan_loom), feature = "rt"))]
+mod os;
 #[cfg(not(gochan_loom))]
 mod std;
 
 #[cfg(gochan_loom)]
 pub(crate) use self::loom::*;
+#[cfg(all(not(gochan_loom), feature = "rt"))]
+pub(crate) use self::os::*;
 #[cfg(not(gochan_loom))]
 pub(crate) use self::std::*;

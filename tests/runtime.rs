@@ -1,5 +1,6 @@
 //! The executor as a whole: nothing is lost, nobody starves, nothing is left behind.
 
+use gochan::hook::{self, Events, LongPoll, LongPollCause, Subscriber};
 use gochan::{BuildError, Runtime, block_on, blocking, chan, go, num_tasks, yield_now};
 use std::future::{Future, pending, poll_fn};
 use std::hint::black_box;
@@ -483,6 +484,264 @@ fn long_polls_do_not_make_timers_late() {
         polls <= 10 * SLEEPS,
         "{polls} polls of 1 ms for {SLEEPS} sleeps of 1 us"
     );
+}
+
+// === long polls ===
+
+/// Ticks of one millisecond that come while `hold` keeps the only worker's thread to itself.
+fn ticks_beside(hold: impl Fn(&AtomicBool) + Send + 'static) -> u64 {
+    const ENOUGH: u64 = 50;
+    let rt = runtime(1);
+    let (stop, ticks) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
+    let ticker = rt.go({
+        let (stop, ticks) = (Arc::clone(&stop), Arc::clone(&ticks));
+        async move {
+            let ticker = gochan::time::Ticker::new(Duration::from_millis(1));
+            while !stop.load(SeqCst) {
+                ticker.tick().await;
+                if ticks.fetch_add(1, SeqCst) == ENOUGH {
+                    stop.store(true, SeqCst);
+                }
+            }
+        }
+    });
+    let (held, during) = (Arc::clone(&stop), Arc::clone(&ticks));
+    let before = rt.go(async move {
+        let before = during.load(SeqCst);
+        hold(&held);
+        during.load(SeqCst) - before
+    });
+    let during = before.wait().unwrap();
+    stop.store(true, SeqCst);
+    ticker.wait().unwrap();
+    during
+}
+
+#[test]
+fn a_task_that_never_waits_holds_nobody_up() {
+    // It ends because the ticker ends it.
+    let ticks = ticks_beside(|stop| {
+        while !stop.load(SeqCst) {
+            std::hint::spin_loop();
+        }
+    });
+    assert!(ticks >= 50, "{ticks} ticks");
+}
+
+#[test]
+fn a_task_that_sleeps_like_a_thread_holds_nobody_up() {
+    let ticks = ticks_beside(|stop| {
+        while !stop.load(SeqCst) {
+            // sleep: a system call without `blocking` is what is tested
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    assert!(ticks >= 50, "{ticks} ticks");
+}
+
+/// Its ring, its `runnext` and what it still spawns run elsewhere, although there is but one worker.
+#[test]
+fn a_stuck_worker_s_tasks_are_taken_over() {
+    let rt = runtime(1);
+    let stuck = rt.go(async {
+        let left = Arc::new(AtomicUsize::new(600));
+        let spawn = |n: usize| {
+            for _ in 0..n {
+                let left = Arc::clone(&left);
+                drop(go(async move {
+                    left.fetch_sub(1, SeqCst);
+                }));
+            }
+        };
+        spawn(300);
+        while left.load(SeqCst) > 300 {
+            std::thread::yield_now();
+        }
+        spawn(300);
+        while left.load(SeqCst) > 0 {
+            std::thread::yield_now();
+        }
+        yield_now().await;
+    });
+    stuck.wait().unwrap();
+    assert_eq!(rt.num_tasks(), 0);
+}
+
+/// Many at the same time, and each ends only when all have begun: a thread for each, and they are used again.
+#[test]
+fn stuck_threads_become_spares() {
+    let rt = named(2, "stuckspare");
+    for _ in 0..3 {
+        let barrier = Arc::new(Barrier::new(10));
+        let meet = |_| {
+            let barrier = Arc::clone(&barrier);
+            rt.go(async move {
+                barrier.wait();
+                yield_now().await;
+            })
+        };
+        let tasks: Vec<_> = (0..10).map(meet).collect();
+        tasks.into_iter().for_each(|task| task.wait().unwrap());
+    }
+    let threads = threads_called("stuckspare");
+    assert!(threads <= 2 + 10 + 1, "{threads} threads for 12 at a time");
+    rt.shutdown();
+}
+
+/// Who subscribes is told while it lasts.
+struct Told(Mutex<Vec<LongPoll>>);
+
+impl Subscriber for Told {
+    fn events(&self) -> Events {
+        Events::LONG_POLL
+    }
+    fn on_long_poll(&self, event: &LongPoll) {
+        self.0.lock().unwrap().push(*event);
+    }
+}
+
+#[test]
+fn a_long_poll_is_told_while_it_lasts() {
+    let told = Arc::new(Told(Mutex::default()));
+    let subscribed = hook::subscribe(Arc::clone(&told));
+    let rt = runtime(1);
+    let (tx, rx) = chan::<u32>(0);
+    let seen = Arc::clone(&told);
+    let (spawned, stuck) = (
+        line!() + 1,
+        rt.go(async move {
+            let received = line!() + 1;
+            rx.recv().await.unwrap();
+            let me = gochan::task::current().unwrap().id();
+            let poll = loop {
+                let events = seen.0.lock().unwrap();
+                if let Some(poll) = events.iter().find(|poll| poll.task == me) {
+                    break *poll;
+                }
+            };
+            let dump = gochan::diag::dump();
+            (received, poll, dump.task(me).unwrap().clone())
+        }),
+    );
+    let id = stuck.id();
+    rt.go(async move { tx.send(1).await.unwrap() })
+        .wait()
+        .unwrap();
+    let (received, poll, info) = stuck.wait().unwrap();
+    let text = info.to_string();
+    for poll in [poll, info.long_poll.expect("the dump shows it, too")] {
+        assert_eq!(poll.task, id);
+        assert_eq!(poll.spawned.unwrap().line(), spawned);
+        assert_eq!(poll.after.unwrap().line(), received);
+        assert_eq!(poll.object.kind(), hook::Kind::Chan);
+        assert!(poll.lasted_ns >= 10_000_000, "{poll:?}");
+        assert!(poll.taken_over);
+    }
+    assert!(text.contains("long poll"), "{text}");
+    assert!(
+        text.contains(&format!("runtime.rs:{received} on chan#")),
+        "{text}"
+    );
+    let line = poll.to_string();
+    assert!(line.contains(", spawned at tests/runtime.rs"), "{line}");
+    drop(subscribed);
+    // When it is over, nothing is left of it.
+    let next = rt.go(async {
+        gochan::diag::dump()
+            .task(gochan::task::current()?.id())?
+            .long_poll
+    });
+    assert!(next.wait().unwrap().is_none());
+}
+
+/// What the thread does tells whether the task computes or waits where it should not.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_long_poll_says_what_its_thread_does() {
+    let told = Arc::new(Told(Mutex::default()));
+    let _subscribed = hook::subscribe(Arc::clone(&told));
+    let rt = runtime(2);
+    let until_told = |hold: fn()| {
+        let seen = Arc::clone(&told);
+        rt.go(async move {
+            let me = gochan::task::current().unwrap().id();
+            loop {
+                hold();
+                let events = seen.0.lock().unwrap();
+                if let Some(poll) = events.iter().find(|poll| poll.task == me) {
+                    return poll.cause;
+                }
+            }
+        })
+    };
+    let asleep = until_told(|| {
+        // sleep: a thread that sleeps is what is tested
+        std::thread::sleep(Duration::from_secs(1));
+    });
+    assert_eq!(asleep.wait().unwrap(), Some(LongPollCause::Asleep));
+    // On a busy machine the kernel may have run others for most of the time.
+    let ran = until_told(|| {}).wait().unwrap();
+    assert!(
+        matches!(
+            ran,
+            Some(LongPollCause::Running | LongPollCause::Descheduled)
+        ),
+        "{ran:?}"
+    );
+}
+
+/// A call of `blocking` is none: its task waits.
+#[test]
+fn a_blocking_call_is_no_long_poll() {
+    let told = Arc::new(Told(Mutex::default()));
+    let _subscribed = hook::subscribe(Arc::clone(&told));
+    let rt = runtime(1);
+    let (tx, rx) = mpsc::channel();
+    let (begun, begin) = mpsc::channel();
+    let blocked = rt.go(async move {
+        blocking(|| {
+            begun.send(()).unwrap();
+            rx.recv().unwrap()
+        })
+    });
+    begin.recv().unwrap();
+    // A long poll that is told shows that the monitor has looked for longer than that.
+    let seen = Arc::clone(&told);
+    let marker = rt.go(async move {
+        let me = gochan::task::current().unwrap().id();
+        while seen.0.lock().unwrap().iter().all(|poll| poll.task != me) {
+            std::thread::yield_now();
+        }
+    });
+    marker.wait().unwrap();
+    tx.send(()).unwrap();
+    let id = blocked.id();
+    blocked.wait().unwrap();
+    assert!(told.0.lock().unwrap().iter().all(|poll| poll.task != id));
+}
+
+#[test]
+fn a_runtime_ends_beside_a_stuck_poll() {
+    for _ in 0..5 {
+        let rt = named(1, "stuckend");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let stuck = rt.go(async move {
+            while !stopped.load(SeqCst) {
+                std::thread::yield_now();
+            }
+            pending::<()>().await;
+        });
+        // It runs only once the slot was taken over.
+        rt.go(async {}).wait().unwrap();
+        let ending = std::thread::spawn(move || rt.shutdown());
+        stop.store(true, SeqCst);
+        ending.join().unwrap();
+        assert!(stuck.wait().unwrap_err().is_cancelled());
+    }
 }
 
 #[test]

@@ -42,6 +42,18 @@ const UNSAFE: &[(&str, &str)] = &[
         "src/shim/loom.rs",
         "hands loom's mutex guard over by value, as loom's condition variable wants it; reads words past loom's book-keeping",
     ),
+    (
+        "src/shim/os.rs",
+        "calls the operating system: a barrier on all threads, a thread's processor time",
+    ),
+    (
+        "src/rt/seat.rs",
+        "lends a core to its thread, and takes it away from there, by a pair of barriers",
+    ),
+    (
+        "src/rt/seat/tests.rs",
+        "counts in loom's cell, to see who is at the core at the same time",
+    ),
     ("src/clock.rs", "reads the processor's time stamp counter"),
     (
         "src/hook/record.rs",

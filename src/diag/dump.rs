@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock;
 use crate::hook::holder::{self, Holding};
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
-use crate::hook::{ArmNote, Kind, ObjId, WaitReason, counted, object, registry};
+use crate::hook::{ArmNote, Kind, LongPoll, ObjId, WaitReason, counted, long, object, registry};
 
 type Site = &'static Location<'static>;
 
@@ -44,6 +44,8 @@ pub struct TaskInfo {
     pub state: TaskState,
     /// For what it waits, if it does.
     pub wait: Option<Wait>,
+    /// The poll that it has been in for too long, if it is: more than 10 ms, as the runtime's monitor saw.
+    pub long_poll: Option<LongPoll>,
     /// Where it was spawned; `None` for threads.
     pub spawned: Option<Site>,
     /// The task that spawned it; `None` if that was no task.
@@ -339,6 +341,7 @@ impl TaskInfo {
             name: object::name(seen.id),
             state,
             wait: wait.map(|wait| Wait::new(seen.id, wait, known)),
+            long_poll: long::of(seen),
             spawned: seen.spawned,
             parent: some(seen.parent),
             age_ns: known.age(seen.spawned_at),

@@ -9,7 +9,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Serialize, Serializer};
 
 use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, Wait};
-use crate::hook::ObjId;
+use crate::hook::{LongPoll, ObjId};
 
 const VERSION: u32 = 1;
 
@@ -34,6 +34,7 @@ impl Dump {
     ///         "site": { "file": "src/main.rs", "line": 44, "column": 12 },
     ///         "arms": [], "arm_count": 0, "again": null
     ///       },
+    ///       "long_poll": null,
     ///       "spawned": { "file": "src/main.rs", "line": 30, "column": 9 },
     ///       "parent": "task#1", "age_ns": 5300000000,
     ///       "type_name": "pipeline::digest::{{closure}}",
@@ -44,6 +45,8 @@ impl Dump {
     /// ```
     ///
     /// * `state` is `running`, `runnable` or `waiting`; `wait` is there only for the last.
+    /// * A task that has been in one poll for more than 10 ms has `long_poll`: `{ "lasted_ns", "cause", "after", "object",
+    ///   "taken_over" }`; `after` is where it waited last, `cause` what its thread does.
     /// * `kind` of a plain thread inside a blocking wait is `thread`; it has no `spawned`, `parent` and `type_name`.
     /// * An arm of a select is `{ "reason", "object", "site" }`; the first four are listed and all are counted.
     /// * Who holds a lock or a permit is `{ "id", "kind", "number", "name", "gone", "site", "held_ns" }`.
@@ -95,6 +98,7 @@ struct TaskJson<'a> {
     name: Option<&'a str>,
     state: &'static str,
     wait: Option<WaitJson<'a>>,
+    long_poll: Option<LongPollJson>,
     spawned: Option<PlaceJson>,
     parent: Option<String>,
     age_ns: u64,
@@ -103,6 +107,15 @@ struct TaskJson<'a> {
     polls: u64,
     woken_by: Option<String>,
     unstable: bool,
+}
+
+#[derive(Serialize)]
+struct LongPollJson {
+    lasted_ns: u64,
+    cause: Option<String>,
+    after: Option<PlaceJson>,
+    object: Option<IdJson>,
+    taken_over: bool,
 }
 
 #[derive(Serialize)]
@@ -174,6 +187,7 @@ impl<'a> From<&'a TaskInfo> for TaskJson<'a> {
             name: task.name.as_deref(),
             state: task.state.as_str(),
             wait: task.wait.as_ref().map(WaitJson::from),
+            long_poll: task.long_poll.as_ref().map(LongPollJson::from),
             spawned: task.spawned.map(PlaceJson::from),
             parent: task.parent.map(|id| id.to_string()),
             age_ns: task.age_ns,
@@ -182,6 +196,18 @@ impl<'a> From<&'a TaskInfo> for TaskJson<'a> {
             polls: task.polls,
             woken_by: task.woken_by.map(|id| id.to_string()),
             unstable: task.unstable,
+        }
+    }
+}
+
+impl From<&LongPoll> for LongPollJson {
+    fn from(poll: &LongPoll) -> Self {
+        LongPollJson {
+            lasted_ns: poll.lasted_ns,
+            cause: poll.cause.map(|cause| cause.to_string()),
+            after: poll.after.map(PlaceJson::from),
+            object: (!poll.object.is_none()).then(|| poll.object.into()),
+            taken_over: poll.taken_over,
         }
     }
 }

@@ -18,7 +18,7 @@ use std::fmt::{self, Display, Formatter};
 use std::panic::Location;
 
 use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait};
-use crate::hook::{Kind, ObjId, WaitReason, object};
+use crate::hook::{Kind, LongPoll, ObjId, WaitReason, object};
 
 /// More than this many alike are folded.
 const FOLD: usize = 8;
@@ -96,6 +96,8 @@ impl Display for TaskInfo {
         write!(f, "{} [{}", Who(self.id, self.name.as_deref()), word(self))?;
         if let Some(wait) = &self.wait {
             write!(f, ", {}", Time(wait.waited_ns))?;
+        } else if let Some(poll) = &self.long_poll {
+            write!(f, ", {}", Time(poll.lasted_ns))?;
         }
         let mark = if self.is_thread() {
             ", blocked thread"
@@ -105,6 +107,9 @@ impl Display for TaskInfo {
         writeln!(f, "{mark}]:")?;
         if let Some(wait) = &self.wait {
             told(self.id, wait, f)?;
+        }
+        if let Some(poll) = &self.long_poll {
+            long_poll(poll, f)?;
         }
         spawned(self, f)?;
         history(self, f)
@@ -139,6 +144,24 @@ fn told(who: ObjId, wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
     match wait.arm_count.saturating_sub(wait.arms.len()) {
         0 => Ok(()),
         more => writeln!(f, "\t\tand {more} more"),
+    }
+}
+
+/// It runs, and does not come to an end.
+fn long_poll(poll: &LongPoll, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "\tlong poll")?;
+    if let Some(cause) = poll.cause {
+        write!(f, ", {cause}")?;
+    }
+    if let Some(site) = poll.after {
+        write!(f, ", after its wait at {}", At(site))?;
+        if let Some(object) = (!poll.object.is_none()).then_some(poll.object) {
+            write!(f, " on {}", Who(object, object::name(object).as_deref()))?;
+        }
+    }
+    match poll.taken_over {
+        true => writeln!(f, "; another thread works for the others"),
+        false => writeln!(f, "; it holds its worker up"),
     }
 }
 

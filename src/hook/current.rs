@@ -329,12 +329,15 @@ impl Drop for Blocked {
 
 /// The poll that runs calls something at `site` that may block its thread, until the guard is dropped. For the record
 /// only: nobody ends this wait, so it is no event. `None` when there is nothing to note.
-pub(crate) fn enter_blocking(site: &'static Location<'static>) -> Option<InBlocking> {
+pub(crate) fn enter_blocking(
+    reason: WaitReason,
+    site: &'static Location<'static>,
+) -> Option<InBlocking> {
     // Of two futures in one task the other may have noted its wait, which says more once this call is over.
     let record = record().filter(|record| !record.is_parked())?;
     record.park(&Note {
         task: task_id(),
-        reason: WaitReason::Blocking,
+        reason,
         object: ObjId::NONE,
         made: None,
         site,

@@ -19,7 +19,7 @@
 //! drop(printing);
 //! ```
 // Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
-// thread, `holder` is who holds what, `counted` is how many are in a group, `object` are the tags and names of what can be
+// thread, `holder` is who holds what, `long` is who keeps its thread for too long, `counted` is how many are in a group, `object` are the tags and names of what can be
 // waited for, `subscriber` is the delivery of events.
 //
 // Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
@@ -28,6 +28,7 @@
 pub(crate) mod counted;
 pub(crate) mod current;
 pub(crate) mod holder;
+pub(crate) mod long;
 pub(crate) mod object;
 pub(crate) mod record;
 pub(crate) mod registry;
@@ -40,6 +41,7 @@ use std::panic::Location;
 // The mask is the real machine's under loom as well: nobody subscribes in a model.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+pub use self::long::{LongPoll, LongPollCause};
 pub use self::object::{Kind, ObjId, name};
 pub use self::subscriber::{
     Events, Exit, Park, PollEnd, PollStart, Ready, Spawn, Subscriber, Subscription, dropped_events,
@@ -47,7 +49,7 @@ pub use self::subscriber::{
 };
 pub use crate::wait::reason::{WaitClass, WaitReason};
 
-pub(crate) use self::subscriber::{exited, poll_ended, poll_started, ready, spawned};
+pub(crate) use self::subscriber::{exited, long_poll, poll_ended, poll_started, ready, spawned};
 
 /// The atomics that records are made of. Always the real machine's, so that records outlive the runs of a model; the
 /// model of the record itself (`model`) compiles `record.rs` a second time over loom's.
@@ -102,6 +104,7 @@ pub(crate) const READY: u32 = 1 << 2;
 pub(crate) const POLL_START: u32 = 1 << 3;
 pub(crate) const POLL_END: u32 = 1 << 4;
 pub(crate) const EXIT: u32 = 1 << 5;
+pub(crate) const LONG_POLL: u32 = 1 << 6;
 
 /// The events that somebody listens to.
 static MASK: AtomicU32 = AtomicU32::new(0);

@@ -19,7 +19,7 @@
 //! 3. `id` guards the fields written at birth in the same way: it is 0 while they change, and is never given twice.
 //! 4. `word`, `polls` and `woken_by` also change outside of that, each in one store: a snapshot may show a wait
 //!    together with the waker that is just ending it. `word` leaves WAITING in such a single store, which needs no
-//!    `seq`: the wait's fields simply stay behind, unread.
+//!    `seq`: the wait's fields simply stay behind, and tell of a task that runs what it waited for last.
 //! 5. The first arm of a select keeps its object in the record's own fields; only its site and reason are apart.
 //!
 //! ORDERING pairs, writer to reader: `seq` odd, then fence Release, then the fields / the fields, then fence Acquire,
@@ -257,7 +257,12 @@ impl Record {
         self.end(seq);
     }
 
-    /// For the owner.
+    /// How many polls have begun.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.load(Relaxed) & !NAMED
+    }
+
+    /// For the owner, and for those who cannot act on a stale answer.
     #[inline]
     pub(crate) fn state(&self) -> State {
         State::from_number(self.word.load(Relaxed) as u8)
@@ -346,6 +351,8 @@ pub(crate) struct Snapshot {
     pub(crate) woken_by: ObjId,
     /// Only when it waits.
     pub(crate) wait: Option<WaitSnapshot>,
+    /// Only when it runs: what it waited for last, and where.
+    pub(crate) after: Option<(ObjId, Site)>,
     /// The task waited anew in each of our tries: it is alive, and what it waits for is left out.
     pub(crate) unstable: bool,
 }
@@ -377,6 +384,7 @@ impl Record {
             // ORDERING: pairs with `end`.
             let seq = self.seq.load(Acquire);
             let (state, wait) = self.read_wait();
+            let after = self.read_after(seen.spawned_at);
             // ORDERING: pairs with the fences in `begin` and `born`: if a field was of a later wait or a later life,
             // the loads below see that one's `seq` or 0 for the `id`.
             fence(Acquire);
@@ -387,6 +395,7 @@ impl Record {
                 return (state != State::Free).then_some(Snapshot {
                     state,
                     wait,
+                    after: after.filter(|_| state == State::Running),
                     unstable: false,
                     ..seen
                 });
@@ -409,6 +418,7 @@ impl Record {
             polls: self.polls.load(Relaxed) & !NAMED,
             woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
             wait: None,
+            after: None,
             unstable: true,
         }
     }
@@ -438,6 +448,13 @@ impl Record {
             arms: self.read_arms(arm_count.into(), object, made),
         };
         (state, Some(wait))
+    }
+
+    /// The wait that is over: its fields stay behind. Those that are older than the task are somebody else's.
+    fn read_after(&self, spawned_at: u64) -> Option<(ObjId, Site)> {
+        let own = self.since.load(Relaxed) > spawned_at;
+        let site = self.site.load().filter(|_| own)?;
+        Some((ObjId::from_raw(self.object.load(Relaxed)), site))
     }
 
     fn read_arms(

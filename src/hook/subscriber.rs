@@ -16,7 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use ::parking_lot::RwLock;
 
 use super::object::ObjId;
-use super::{ArmNote, EXIT, MASK, Note, PARK, POLL_END, POLL_START, READY, SPAWN, current};
+use super::{
+    ArmNote, EXIT, LONG_POLL, LongPoll, MASK, Note, PARK, POLL_END, POLL_START, READY, SPAWN,
+    current,
+};
 use crate::clock;
 use crate::wait::reason::WaitReason;
 
@@ -130,8 +133,10 @@ impl Events {
     pub const POLL_END: Events = Events(POLL_END);
     /// [`Subscriber::on_exit`].
     pub const EXIT: Events = Events(EXIT);
+    /// [`Subscriber::on_long_poll`].
+    pub const LONG_POLL: Events = Events(LONG_POLL);
     /// All of them.
-    pub const ALL: Events = Events(SPAWN | PARK | READY | POLL_START | POLL_END | EXIT);
+    pub const ALL: Events = Events(SPAWN | PARK | READY | POLL_START | POLL_END | EXIT | LONG_POLL);
 
     /// Whether all of `others` are in this set.
     pub const fn contains(self, others: Events) -> bool {
@@ -221,6 +226,13 @@ pub trait Subscriber: Send + Sync + 'static {
     fn on_exit(&self, event: &Exit) {
         let _ = event;
     }
+
+    /// A poll has lasted for more than 10 ms and goes on. Told again after 100 ms, 1 s and so on.
+    ///
+    /// This one runs on the runtime's monitor thread: who blocks it keeps it from its work.
+    fn on_long_poll(&self, event: &LongPoll) {
+        let _ = event;
+    }
 }
 
 impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
@@ -244,6 +256,9 @@ impl<S: Subscriber + ?Sized> Subscriber for Arc<S> {
     }
     fn on_exit(&self, event: &Exit) {
         (**self).on_exit(event);
+    }
+    fn on_long_poll(&self, event: &LongPoll) {
+        (**self).on_long_poll(event);
     }
 }
 
@@ -381,6 +396,11 @@ pub(crate) fn poll_ended(task: ObjId, done: bool) {
 #[cold]
 pub(crate) fn exited(event: Exit) {
     deliver(EXIT, |subscriber| subscriber.on_exit(&event));
+}
+
+#[cold]
+pub(crate) fn long_poll(event: LongPoll) {
+    deliver(LONG_POLL, |subscriber| subscriber.on_long_poll(&event));
 }
 
 fn deliver(event: u32, tell: impl Fn(&dyn Subscriber)) {

@@ -45,6 +45,7 @@ pub struct Runtime {
 pub struct Builder {
     workers: Option<usize>,
     name: Option<String>,
+    max_threads: Option<usize>,
 }
 
 impl Builder {
@@ -63,6 +64,19 @@ impl Builder {
     pub fn name(self, name: impl Into<String>) -> Builder {
         Builder {
             name: Some(name.into()),
+            ..self
+        }
+    }
+
+    /// How many threads it may have at the same time, beside the one that watches them: those of the workers, and those that
+    /// are inside of [`blocking`](crate::blocking) calls and long polls. Without it 512 more than there are workers. Never less than
+    /// there are workers.
+    ///
+    /// When they are all taken, the next call of [`blocking`](crate::blocking) holds its worker up: dumps give its wait the
+    /// reason `blocking (no thread left)`.
+    pub fn max_threads(self, threads: usize) -> Builder {
+        Builder {
+            max_threads: Some(threads),
             ..self
         }
     }
@@ -86,13 +100,14 @@ impl Builder {
             None => default_workers()?,
         };
         let name = self.name.unwrap_or_else(|| "gochan".into());
-        let (shared, cores) = Shared::new(workers, name);
+        let (shared, cores) = Shared::new(workers, name, self.max_threads);
         // Dropped with an error, it ends the threads that have been started.
         let runtime = Runtime { shared };
         for core in cores {
             let given = Threads::give(&runtime.shared, core);
             given.map_err(|refused| BuildError::Thread(refused.error))?;
         }
+        Threads::start_sysmon(&runtime.shared).map_err(BuildError::Thread)?;
         Ok(runtime)
     }
 }

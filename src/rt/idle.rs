@@ -12,8 +12,8 @@
 //! ```
 //! busy -> searching ([`Idle::start_search`], only while less than half of those awake search), searching -> busy
 //! ([`Idle::end_search`]), both -> asleep ([`Idle::sleep`]), asleep -> searching by a waker ([`Idle::wake_one`]) or by
-//! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers and to
-//! watch the busy ones. It is the last to be woken for work, and when it leaves by itself it appoints another. Once there are sockets it sleeps in their
+//! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers. It is the
+//! last to be woken for work, and when it leaves by itself it appoints another. Once there are sockets it sleeps in their
 //! poller ([`parker`](super::parker)).
 //!
 //! # To post work
@@ -45,11 +45,12 @@
 //! each side writes its own word and then reads the other's.
 //!
 //! The queue P's owner pushes to without this protocol (`runnext`, and the ring when the number of its tasks does not
-//! grow) is left to its owner and, when that one is stuck, to the watcher.
+//! grow) is left to its owner and, when that one is stuck, to the monitor ([`sysmon`](super::sysmon)).
 //!
 //! This is Go's protocol of spinning Ms ("worker thread parking/unparking" in `src/runtime/proc.go`); there the submitter
 //! is `wakep` and the second look is in `findRunnable`.
 
+use super::nap::Nap;
 use super::parker::Parker;
 use crate::shim::{Arc, AtomicUsize, Mutex, Ordering, fence};
 use Ordering::{AcqRel, Relaxed, SeqCst};
@@ -69,6 +70,8 @@ pub(super) struct Idle {
     /// The slot of the keeper among the sleepers, or NOBODY. Changes under the lock only.
     keeper: AtomicUsize,
     sleepers: Mutex<Vec<Sleeper>>,
+    /// The monitor's: over when somebody wakes while all slept.
+    pub(super) nap: Nap,
 }
 
 struct Sleeper {
@@ -97,6 +100,7 @@ impl Idle {
             word: AtomicUsize::new(workers * AWAKE),
             keeper: AtomicUsize::new(NOBODY),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
+            nap: Nap::new(),
         }
     }
 
@@ -112,6 +116,11 @@ impl Idle {
     /// Whether a worker other than the one that asks, which sleeps, is awake.
     pub(super) fn somebody_is_awake(&self) -> bool {
         self.counts().awake() > 0
+    }
+
+    /// Whether a worker is asleep.
+    pub(super) fn somebody_sleeps(&self) -> bool {
+        self.counts().awake() < self.workers
     }
 
     // === posting work ===
@@ -142,16 +151,11 @@ impl Idle {
         };
         let all_slept = self.counts().awake() == 0;
         let sleeper = self.remove(&mut sleepers, at);
-        let keeper = if all_slept {
-            self.keeper_of(&sleepers)
-        } else {
-            None
-        };
         drop(sleepers);
         sleeper.parker.wake();
-        if let Some(keeper) = keeper {
+        if all_slept {
             // There was nobody to watch. Now there is.
-            keeper.nudge();
+            self.nap.end();
         }
     }
 
@@ -223,6 +227,7 @@ impl Idle {
             return false;
         };
         let was_keeper = self.is_keeper(slot);
+        let all_slept = self.counts().awake() == 0;
         self.remove(&mut sleepers, at);
         let heir = if was_keeper { sleepers.last() } else { None };
         let heir = heir.map(|heir| {
@@ -232,6 +237,9 @@ impl Idle {
         drop(sleepers);
         if let Some(heir) = heir {
             heir.nudge();
+        }
+        if all_slept {
+            self.nap.end();
         }
         true
     }

@@ -2,8 +2,10 @@
 //!
 //! Go's G/M/P shape: a task is a G, a thread an M, and a worker's slot with its run queue a P.
 // Inside, in reading order: `queue` is a slot's run queue, `inject` the global one, `idle` the protocol of sleeping and
-// waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `worker` the loop, `watch` what a sleeping worker looks after, `threads` the threads and who holds which slot,
-// `shared` what they share and the end of it, `context` which of it a thread belongs to. `spawn`, `group`, `errgroup`, `blocking`,
+// waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `worker` the loop, `seat` where
+// it keeps its slot, `threads` the threads and who holds which slot, `spares` the exchange between them, `sysmon` the thread that
+// watches them and `nap` its sleep, `shared` what they share and the end of it, `context` which of it a thread belongs to.
+// `spawn`, `group`, `errgroup`, `blocking`,
 // `builder` and `yield_now` are the public face.
 
 mod blocking;
@@ -13,6 +15,7 @@ mod errgroup;
 mod group;
 mod idle;
 mod inject;
+mod nap;
 mod parker;
 #[cfg(not(feature = "net"))]
 #[path = "no_poller.rs"]
@@ -20,12 +23,14 @@ mod poller;
 #[cfg(feature = "net")]
 mod poller;
 mod queue;
+mod seat;
 mod shared;
 #[cfg(feature = "net")]
 mod source;
+mod spares;
 mod spawn;
+mod sysmon;
 mod threads;
-mod watch;
 mod worker;
 mod yield_now;
 

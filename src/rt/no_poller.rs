@@ -42,8 +42,7 @@ impl Poller {
         match *self {}
     }
 
-    #[allow(dead_code)]
-    pub(super) fn is_stale(&self, _ticks: u64) -> bool {
+    pub(super) fn is_stale(&self) -> bool {
         match *self {}
     }
 }

@@ -54,6 +54,9 @@ const INTERRUPT: Token = Token(usize::MAX);
 /// A sleep that is shorter ends to the microsecond, a longer one at first to the millisecond.
 const FINE: Duration = Duration::from_millis(10);
 
+/// As in Go's sysmon.
+const STALE_NS: u64 = 10_000_000;
+
 /// The poller's place in a runtime, empty at first.
 pub(super) struct Place(OnceLock<Arc<Poller>>);
 
@@ -241,10 +244,9 @@ impl Poller {
         }
     }
 
-    /// Whether nobody has looked for so long, in ticks. For whoever watches the workers.
-    #[allow(dead_code)]
-    pub(super) fn is_stale(&self, ticks: u64) -> bool {
-        clock::ticks().saturating_sub(self.looked.load(Relaxed)) >= ticks
+    /// Whether nobody has looked for a while. For whoever watches the workers.
+    pub(super) fn is_stale(&self) -> bool {
+        clock::ns_since(self.looked.load(Relaxed)) >= STALE_NS
     }
 }
 

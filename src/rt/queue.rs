@@ -13,7 +13,7 @@
 //! 3. A slot is overwritten only after `head` has passed it. A thief that copied an overwritten slot fails to move `head`.
 //! 4. `head <= tail <= head + CAP`; both count on and on and wrap, a slot's place is the rest by CAP.
 //! 5. Words that thieves read all the time (`head`, `tail`) and words that only the watcher reads now and then
-//!    (`runnext`, `tick`) lie on lines of their own: a thief at the ring does not slow a ping-pong over `runnext`.
+//!    (`runnext`, `polled`) lie on lines of their own: a thief at the ring does not slow a ping-pong over `runnext`.
 //! 6. A runtime of one worker has no thieves: its owner pops without a locked instruction.
 //!
 //! ORDERING pairs: `tail` stored Release by push / loaded Acquire by a thief: it sees the slots and the tasks in them.
@@ -26,7 +26,8 @@ use std::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
 
-use crate::shim::{Arc, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering, RING, owned};
+use crate::hook::record::Record;
+use crate::shim::{Arc, AtomicPtr, AtomicU64, AtomicUsize, Ordering, RING, owned};
 use crate::task::{Header, Runnable};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -47,8 +48,8 @@ struct Ends {
 /// What the owner writes with every task and others read rarely.
 struct OwnerLine {
     runnext: AtomicPtr<Header>,
-    /// How many polls the owner has begun: who sees it unchanged sees a long poll.
-    tick: AtomicU32,
+    /// The record of the task that the owner polls, or polled last; null while it sleeps.
+    polled: AtomicPtr<Record>,
     spawned: AtomicU64,
     finished: AtomicU64,
 }
@@ -69,7 +70,7 @@ pub(super) fn queue(alone: bool) -> (Arc<Queue>, Local) {
         }),
         owner: CachePadded::new(OwnerLine {
             runnext: AtomicPtr::new(ptr::null_mut()),
-            tick: AtomicU32::new(0),
+            polled: AtomicPtr::new(ptr::null_mut()),
             spawned: AtomicU64::new(0),
             finished: AtomicU64::new(0),
         }),
@@ -297,10 +298,20 @@ impl Local {
         unsafe { take(first) }
     }
 
-    /// Tells whoever watches that another poll begins.
+    /// Tells whoever watches whose poll begins.
     #[inline]
-    pub(super) fn set_tick(&mut self, tick: u32) {
-        self.queue.owner.tick.store(tick, Relaxed);
+    pub(super) fn set_polled(&mut self, record: &'static Record) {
+        let record = ptr::from_ref(record).cast_mut();
+        self.queue.owner.polled.store(record, Relaxed);
+    }
+
+    pub(super) fn polled(&self) -> Option<&'static Record> {
+        self.queue.polled()
+    }
+
+    /// Tells whoever watches that the owner goes to sleep.
+    pub(super) fn clear_polled(&mut self) {
+        self.queue.owner.polled.store(ptr::null_mut(), Relaxed);
     }
 
     pub(super) fn count_spawned(&mut self) {
@@ -351,8 +362,10 @@ impl Queue {
         taken.ok().and_then(|raw| unsafe { take(raw) })
     }
 
-    pub(super) fn tick(&self) -> u32 {
-        self.owner.tick.load(Relaxed)
+    /// Whom the owner polls, or polled last. The record tells whether it still does.
+    pub(super) fn polled(&self) -> Option<&'static Record> {
+        // SAFETY: null, or a `&'static Record` that `set_polled` was given.
+        unsafe { self.owner.polled.load(Relaxed).as_ref() }
     }
 
     /// Tasks spawned on and finished by this slot.

@@ -38,6 +38,9 @@ pub(super) struct Shared {
     finished: AtomicU64,
 }
 
+/// Threads beside the workers, at most: in blocking calls, in long polls, or spare.
+const BESIDES: usize = 512;
+
 /// The next runtime's number. 0 is nobody's.
 static NEXT_ID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
 
@@ -47,11 +50,16 @@ impl Shared {
         clippy::vec_box,
         reason = "a core moves from thread to thread in its box"
     )]
-    pub(super) fn new(workers: usize, name: String) -> (Arc<Shared>, Vec<Box<Core>>) {
+    pub(super) fn new(
+        workers: usize,
+        name: String,
+        max_threads: Option<usize>,
+    ) -> (Arc<Shared>, Vec<Box<Core>>) {
         let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
         parker::set_before_sleep(blocking::hand_off);
         crate::context::set_spawner(super::spawn::call);
         let idle = Arc::new(Idle::new(workers));
+        let limit = max_threads.map_or(workers + BESIDES, |threads| threads.max(workers));
         let driver = Driver::new();
         let keeper = Arc::clone(&idle);
         driver.set_unpark(Box::new(move || keeper.nudge_keeper()));
@@ -62,7 +70,7 @@ impl Shared {
             idle,
             driver,
             poller: Place::new(),
-            threads: Threads::new(name),
+            threads: Threads::new(name, limit),
             closing: AtomicBool::new(false),
             finished: AtomicU64::new(0),
         });
@@ -144,6 +152,7 @@ impl Shared {
         // ORDERING: a worker that falls asleep after `wake_all` has looked sees it, through the sleepers' lock.
         self.closing.store(true, Relaxed);
         self.idle.wake_all();
+        self.idle.nap.end_for_good();
     }
 
     /// The last thread's duty: finishes every task that is left, in its name.

@@ -1,17 +1,20 @@
-//! The threads of a runtime: as many as hold slots, and those that have lost theirs to a blocking call.
+//! The threads of a runtime: as many as hold slots, and those that have lost theirs to a blocking call or a long poll.
 //!
-//! What it is not: a pool of work. A thread is here for a core ([`super::worker::Core`]), Go's P; a blocked thread finishes its
-//! poll without one and then waits a while for the next core to be handed off, as Go's idle Ms do.
+//! What it is not: a pool of work. A thread is here for a core ([`super::worker::Core`]), Go's P; one that has lost its core
+//! finishes its poll without and then waits a while for the next core to be handed off, as Go's idle Ms do.
 //!
 //! ```text
-//! with a core --blocking call--> blocked, in a poll --poll ends--> spare --given a core--> with a core
-//!      |                                                             |
-//!      +-- runtime closes: core retired --> ended <-- IDLE_LIMIT over, or runtime closes
+//!                 own: a blocking call (Threads::give)
+//! with a core --------------------------------------------> without, in a poll --poll ends--> spare --> with a core
+//!      |          sysmon: a long poll, a long call (retake)                                      |
+//!      +-- runtime closes: core retired --> ended <------ IDLE_LIMIT over, or runtime closes ----+
 //! ```
 //!
-//! 1. A core is in one place: with a thread, with a spare that is waking up, or retired.
+//! 1. A core is in one place: in a thread's seat, in a sleeping worker's hands, in [`Spares`], or retired.
 //! 2. `live` counts the threads that are not ended. Who ends last while the runtime closes buries it.
 //! 3. Every thread ever started is joined by [`Threads::join`], or was joined before by another one.
+//! 4. A core changes hands by another's will only under the lock and before the runtime closes: none is under way when the
+//!    last thread looks for what is left.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -19,9 +22,12 @@ use std::time::{Duration, Instant};
 
 use super::context;
 use super::parker::Parker;
+use super::seat::Taker;
 use super::shared::Shared;
+use super::spares::{Call, Spares};
+use super::sysmon::Sysmon;
 use super::worker::{Core, Worker};
-use crate::shim::{Arc, Mutex};
+use crate::shim::{Arc, Mutex, ThreadId};
 use crate::time;
 
 /// How long a thread without a core waits for one. As Go, which never ends them, but kinder to programs that block once.
@@ -29,95 +35,130 @@ const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
 pub(super) struct Threads {
     name: String,
+    limit: usize,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-#[expect(
-    clippy::vec_box,
-    reason = "cores live in boxes and are handed on as they are"
-)]
 struct State {
-    spares: Vec<Arc<Spare>>,
+    spares: Spares<Box<Core>>,
+    seats: Vec<Seated>,
+    #[expect(clippy::vec_box, reason = "as they are handed on")]
     retired: Vec<Box<Core>>,
     handles: Vec<JoinHandle<()>>,
     live: usize,
     started: usize,
-    closing: bool,
 }
 
-/// A thread that waits for a core.
-struct Spare {
-    parker: Arc<Parker>,
-    core: Mutex<Option<Box<Core>>>,
+/// A thread, as others see it.
+#[derive(Clone)]
+pub(super) struct Seated {
+    pub(super) taker: Taker<Core>,
+    pub(super) thread: Option<ThreadId>,
 }
 
-/// The system gave us no thread.
+/// There is no thread to be had.
 pub(super) struct Refused {
     pub(super) core: Box<Core>,
     pub(super) error: io::Error,
 }
 
 impl Threads {
-    pub(super) fn new(name: String) -> Threads {
+    /// At most `limit` threads at a time.
+    pub(super) fn new(name: String, limit: usize) -> Threads {
         Threads {
             name,
-            state: Mutex::new(State::default()),
+            limit,
+            state: Mutex::new(State {
+                spares: Spares::new(),
+                seats: Vec::new(),
+                retired: Vec::new(),
+                handles: Vec::new(),
+                live: 0,
+                started: 0,
+            }),
         }
     }
 
-    /// Hands `core` to a spare thread, or to a new one. When the system has no thread to give it comes back.
+    // === cores change hands ===
+
+    /// Hands `core` to a spare thread, or to a new one. When there is none to be had it comes back.
     pub(super) fn give(shared: &Arc<Shared>, core: Box<Core>) -> Result<(), Refused> {
         let mut state = shared.threads.state.lock();
-        let spare = state.spares.pop();
-        if let Some(spare) = spare {
-            drop(state);
-            *spare.core.lock() = Some(core);
-            spare.parker.wake();
-            return Ok(());
+        let slot = core.slot();
+        if let Err(error) = shared.threads.room(&state) {
+            return Err(Refused { core, error });
         }
-        state.reap();
-        state.started += 1;
-        let name = format!("{}-{}", shared.threads.name, state.started);
-        // Under the lock: whoever joins all threads must not find this one alive and without a handle.
-        let handle = start(shared, core, name)?;
-        state.live += 1;
-        state.handles.push(handle);
+        let call = state.spares.leave(core);
+        if let Err((mut state, error)) = answer(shared, state, call) {
+            // It is still there: the lock was held all the time.
+            let core = state.spares.take_back(|core| core.slot() == slot);
+            let core = core.expect("nobody took it");
+            return Err(Refused { core, error });
+        }
         Ok(())
     }
 
-    /// Waits a while for a core. `None`: the thread is to end.
-    fn wait_for_core(&self, parker: &Arc<Parker>) -> Option<Box<Core>> {
-        let spare = Arc::new(Spare {
-            parker: Arc::clone(parker),
-            core: Mutex::new(None),
-        });
+    /// Takes the core of a thread that is held up, and hands it to another one; `seen` looks at it on the way, while it is
+    /// nobody's. `None`: it was not there, or there is no thread for it.
+    pub(super) fn retake<R>(
+        shared: &Arc<Shared>,
+        seat: &Taker<Core>,
+        seen: impl FnOnce(&Core) -> R,
+    ) -> Option<R> {
+        let mut state = shared.threads.state.lock();
+        shared.threads.room(&state).ok()?;
+        let core = seat.take()?;
+        let seen = seen(&core);
+        let call = state.spares.leave(core);
+        // Should the system refuse a thread, it stays with the spares until the first one comes.
+        drop(answer(shared, state, call));
+        Some(seen)
+    }
+
+    /// The core of this slot, if it was handed off and nobody has come for it yet.
+    pub(super) fn take_back(&self, slot: usize) -> Option<Box<Core>> {
         let mut state = self.state.lock();
-        if state.closing {
-            return None;
-        }
-        state.spares.push(Arc::clone(&spare));
-        drop(state);
-        let until = Instant::now() + IDLE_LIMIT;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if spare.parker.park(Some(left)) {
-                return spare.core.lock().take();
-            }
-            if left.is_zero() && self.withdraw(&spare) {
-                return None;
-            }
+        state.spares.take_back(|core| core.slot() == slot)
+    }
+
+    /// Whether one more core would find a thread.
+    fn room(&self, state: &State) -> io::Result<()> {
+        let full = state.live >= self.limit && !state.spares.has_spare();
+        match full || state.spares.is_closed() {
+            true => Err(io::Error::other("the runtime's threads are all taken")),
+            false => Ok(()),
         }
     }
 
-    /// Takes a spare out. False: it has been given a core already.
-    fn withdraw(&self, spare: &Arc<Spare>) -> bool {
+    // === a thread without a core ===
+
+    /// Waits a while for a core. `None`: the thread is to end.
+    fn wait_for_core(&self, parker: &Arc<Parker>) -> Option<Box<Core>> {
+        let until = Instant::now() + IDLE_LIMIT;
         let mut state = self.state.lock();
-        let at = state
-            .spares
-            .iter()
-            .position(|other| Arc::ptr_eq(other, spare));
-        at.map(|at| state.spares.remove(at)).is_some()
+        loop {
+            if let Some(core) = state.spares.take() {
+                return Some(core);
+            }
+            if state.spares.is_closed() {
+                return None;
+            }
+            state.spares.wait(parker);
+            drop(state);
+            let woken = sleep_until(parker, until);
+            state = self.state.lock();
+            if woken {
+                state.spares.arrive();
+            } else if state.spares.withdraw(parker) {
+                return None;
+            } else {
+                // Its wake is on the way, and must not end another sleep.
+                drop(state);
+                while !parker.park(None) {}
+                state = self.state.lock();
+                state.spares.arrive();
+            }
+        }
     }
 
     fn retire(&self, core: Box<Core>) {
@@ -129,21 +170,53 @@ impl Threads {
         std::mem::take(&mut self.state.lock().retired)
     }
 
-    /// This thread is about to end. True: it is the last, and the runtime closes.
-    fn leave(&self) -> bool {
+    // === coming and going ===
+
+    /// A thread is here, called by a core.
+    fn enter(&self, worker: &Worker) {
+        let seated = Seated {
+            taker: worker.taker(),
+            thread: ThreadId::current(),
+        };
         let mut state = self.state.lock();
+        state.seats.push(seated);
+        state.spares.arrive();
+    }
+
+    /// This thread is about to end. True: it is the last, and the runtime closes.
+    fn leave(&self, worker: &Worker) -> bool {
+        let mut state = self.state.lock();
+        state.seats.retain(|seat| !seat.taker.is_of(worker.seat()));
         state.live -= 1;
-        state.live == 0 && state.closing
+        state.live == 0 && state.spares.is_closed()
+    }
+
+    /// Who holds this slot's core, if it is in a seat.
+    pub(super) fn seat_of(&self, slot: usize) -> Option<Seated> {
+        let state = self.state.lock();
+        let mut seats = state.seats.iter();
+        let label = u32::try_from(slot).ok()?;
+        seats.find(|seat| seat.taker.holds(label)).cloned()
+    }
+
+    /// Starts the monitor, which is joined as all others.
+    pub(super) fn start_sysmon(shared: &Arc<Shared>) -> io::Result<()> {
+        let name = format!("{}-sysmon", shared.threads.name);
+        let mut state = shared.threads.state.lock();
+        let monitor = Sysmon::new(Arc::clone(shared));
+        let handle = thread::Builder::new().name(name).spawn(|| monitor.run())?;
+        state.handles.push(handle);
+        Ok(())
     }
 
     /// Sends the spares home.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        state.closing = true;
-        let spares = std::mem::take(&mut state.spares);
+        let (asleep, left) = state.spares.close();
+        state.retired.extend(left);
         drop(state);
-        for spare in spares {
-            spare.parker.wake();
+        for parker in asleep {
+            parker.wake();
         }
     }
 
@@ -162,6 +235,57 @@ impl Threads {
     }
 }
 
+type Locked<'a> = crate::shim::MutexGuard<'a, State>;
+
+/// Sees to it that a thread comes for the core that was left, and unlocks. If none can be started, the lock comes back.
+fn answer<'a>(
+    shared: &Arc<Shared>,
+    mut state: Locked<'a>,
+    call: Call,
+) -> Result<(), (Locked<'a>, io::Error)> {
+    match call {
+        Call::Nobody => {}
+        Call::Wake(parker) => {
+            drop(state);
+            parker.wake();
+        }
+        Call::Start => {
+            state.reap();
+            state.started += 1;
+            let name = format!("{}-{}", shared.threads.name, state.started);
+            // Under the lock: whoever joins all threads must not find this one alive and without a handle.
+            let theirs = Arc::clone(shared);
+            match thread::Builder::new()
+                .name(name)
+                .spawn(move || live(theirs))
+            {
+                Ok(handle) => {
+                    state.live += 1;
+                    state.handles.push(handle);
+                }
+                Err(error) => {
+                    state.spares.gone();
+                    return Err((state, error));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// True: woken.
+fn sleep_until(parker: &Arc<Parker>, until: Instant) -> bool {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if parker.park(Some(left)) {
+            return true;
+        }
+        if left.is_zero() {
+            return false;
+        }
+    }
+}
+
 impl State {
     /// Joins the threads that are through already.
     fn reap(&mut self) {
@@ -173,45 +297,29 @@ impl State {
     }
 }
 
-fn start(shared: &Arc<Shared>, core: Box<Core>, name: String) -> Result<JoinHandle<()>, Refused> {
-    // The closure is gone when the thread cannot be started; the core must not be.
-    let place = Arc::new(Mutex::new(Some(core)));
-    let (theirs, shared) = (Arc::clone(&place), Arc::clone(shared));
-    let started = thread::Builder::new().name(name).spawn(move || {
-        let core = theirs.lock().take();
-        live(shared, core.expect("it was put there for this thread"));
-    });
-    started.map_err(|error| Refused {
-        core: place.lock().take().expect("the thread never ran"),
-        error,
-    })
-}
-
 /// The life of a thread.
-fn live(shared: Arc<Shared>, core: Box<Core>) {
+fn live(shared: Arc<Shared>) {
     let _bomb = AbortOnPanic;
     let _driver = time::enter(&shared.driver);
-    let worker = Worker::new(Arc::clone(&shared), core);
+    let worker = Worker::new(Arc::clone(&shared));
+    shared.threads.enter(&worker);
     context::enter_worker(&worker, || {
-        loop {
+        while let Some(core) = shared.threads.wait_for_core(worker.parker()) {
+            worker.put_core(core);
             worker.run();
             if let Some(core) = worker.take_core() {
                 shared.threads.retire(core);
                 break;
             }
-            match shared.threads.wait_for_core(worker.parker()) {
-                Some(core) => worker.put_core(core),
-                None => break,
-            }
         }
-        if shared.threads.leave() {
+        if shared.threads.leave(&worker) {
             shared.bury();
         }
     });
 }
 
 /// A panic in the scheduler itself would strand its tasks without a word. Tasks' own panics do not get here.
-struct AbortOnPanic;
+pub(super) struct AbortOnPanic;
 
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {

@@ -1,7 +1,7 @@
 //! The worker: what a thread does that holds one of the runtime's slots.
 //!
 //! What it is not: the slot. The slot is the [`Core`], Go's P: a run queue, a tick, a time slice. It moves to another thread
-//! when the one that holds it blocks.
+//! when the one that holds it blocks, or stays in one poll for too long ([`seat`](super::seat)).
 //!
 //! The loop, as in Go's `schedule` and `findRunnable` (`src/runtime/proc.go`): every 61st tick, and sooner when polls are
 //! long, timers, sockets and the global queue first; then `runnext`; the ring; a batch of the global queue; half of somebody's ring; sleep.
@@ -10,20 +10,20 @@
 //! 2. A task in `runnext` inherits the time slice of the one that woke it, so that a pair that wakes each other in turn
 //!    gets no more than one slice before the ring has its turn.
 //! 3. Whoever holds a core sees to it that the core goes on: it runs, sleeps as one of [`Idle`](super::idle)'s
-//!    sleepers, is handed to another thread, or is retired at the end.
+//!    sleepers, is handed to another thread, or is retired at the end. Between any two borrows it may be gone.
 //! 4. Pushes that add to the number of runnable tasks which others may take post work (`Idle::wake_one`). A task that
 //!    goes back to the ring while its worker looks for the next one, or a joiner that takes its finished child's place,
 //!    adds nothing: the worker itself is about to look there.
 
-use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::parker::Parker;
 use super::queue::Local;
+use super::seat::{Seat, Taker};
 use super::shared::Shared;
-use super::watch::Watch;
 use crate::clock;
 use crate::hook::current;
+use crate::hook::record::Record;
 use crate::shim::{Arc, RING, spin_loop, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::util::rng;
@@ -60,10 +60,20 @@ pub(super) struct Core {
     hopeful: bool,
 }
 
+/// What a worker is to do next.
+enum Next {
+    Task(Runnable),
+    /// What is due now and then: timers; the global queue comes next.
+    Tend,
+    Nothing,
+    /// There is no core any more.
+    Gone,
+}
+
 /// A thread of the runtime, and its core while it holds one.
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    core: RefCell<Option<Box<Core>>>,
+    core: Seat<Core>,
     parker: Arc<Parker>,
 }
 
@@ -105,7 +115,7 @@ impl Core {
         Some(task)
     }
 
-    /// Sets the next time of [`Worker::tend`]: twice as far off as the last, unless that turned out to be a time slice.
+    /// Sets the next time of [`Next::Tend`]: twice as far off as the last, unless that turned out to be a time slice.
     fn tend_later(&mut self) {
         let now = clock::ticks();
         let long = now.saturating_sub(self.tended) >= self.slice;
@@ -179,39 +189,39 @@ impl Core {
 // === impl Worker: the loop ===
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, core: Box<Core>) -> Worker {
+    pub(super) fn new(shared: Arc<Shared>) -> Worker {
         Worker {
             shared,
-            core: RefCell::new(Some(core)),
+            core: Seat::new(),
             parker: Parker::new(),
         }
     }
 
     /// Runs tasks until the core has gone to another thread or the runtime closes.
     pub(super) fn run(&self) {
-        while self.tend() {
-            if let Some(task) = self.next().or_else(|| self.search()) {
-                self.execute(task);
-                continue;
+        loop {
+            match self.next() {
+                Next::Task(task) => {
+                    self.execute(task);
+                    continue;
+                }
+                Next::Tend => {
+                    self.fire_timers();
+                    self.look_at_sockets();
+                }
+                Next::Nothing => match self.search() {
+                    Some(task) => {
+                        self.execute(task);
+                        continue;
+                    }
+                    None => self.sleep(),
+                },
+                Next::Gone => return,
             }
-            self.sleep();
             if !self.goes_on() {
                 return;
             }
         }
-    }
-
-    /// What is due now and then. False: the loop is over.
-    #[inline]
-    fn tend(&self) -> bool {
-        match &mut *self.core.borrow_mut() {
-            None => return false,
-            Some(core) if core.tick != core.tend_at => return true,
-            Some(core) => core.tend_later(),
-        }
-        self.fire_timers();
-        self.look_at_sockets();
-        self.goes_on()
     }
 
     fn goes_on(&self) -> bool {
@@ -237,28 +247,39 @@ impl Worker {
         }
     }
 
-    fn next(&self) -> Option<Runnable> {
-        let mut core = self.core.borrow_mut();
-        let core = core.as_mut()?;
-        let task = core.next(&self.shared)?;
-        self.take_up(core);
-        Some(task)
+    #[inline]
+    fn next(&self) -> Next {
+        let Some(mut core) = self.core.borrow() else {
+            return Next::Gone;
+        };
+        let core = &mut *core;
+        if core.tick == core.tend_at {
+            core.tend_later();
+            return Next::Tend;
+        }
+        match core.next(&self.shared) {
+            Some(task) => Next::Task(self.take_up(core, task)),
+            None => Next::Nothing,
+        }
     }
 
-    fn take_up(&self, core: &mut Core) {
+    /// The core is about to run `task`.
+    #[inline]
+    fn take_up(&self, core: &mut Core, task: Runnable) -> Runnable {
         if core.searching {
             self.end_search(core);
         }
         core.tick = core.tick.wrapping_add(1);
-        core.local.set_tick(core.tick);
+        core.local.set_polled(task.record());
+        task
     }
 
     fn execute(&self, task: Runnable) {
         let (Outcome::Again(task) | Outcome::Yield(task)) = task.run() else {
             return;
         };
-        match self.core.borrow_mut().as_mut() {
-            Some(core) => core.push_back(&self.shared, task),
+        match self.core.borrow() {
+            Some(mut core) => core.push_back(&self.shared, task),
             None => self.push_remote(task),
         }
     }
@@ -276,22 +297,21 @@ impl Worker {
                 return Some(task);
             }
             self.look_at_sockets();
-            if let Some(task) = self.next() {
+            if let Some(task) = self.take_own() {
                 return Some(task);
             }
-            self.core.borrow().as_ref()?.stay_away();
+            self.core.borrow()?.stay_away();
             if turn >= SEARCHES {
                 yield_now();
             }
         }
-        self.core.borrow_mut().as_mut()?.hopeful = false;
+        self.core.borrow()?.hopeful = false;
         None
     }
 
     /// How many turns to search. `None`: enough others do.
     fn start_search(&self) -> Option<u32> {
-        let mut core = self.core.borrow_mut();
-        let core = core.as_mut()?;
+        let mut core = self.core.borrow()?;
         let alone = self.shared.workers() == 1;
         core.searching = core.searching || (!alone && self.shared.idle.start_search());
         let turns = if core.hopeful { PATIENCE } else { SEARCHES };
@@ -299,13 +319,18 @@ impl Worker {
     }
 
     fn steal(&self) -> Option<Runnable> {
-        let mut core = self.core.borrow_mut();
-        let core = core.as_mut()?;
+        let core = &mut *self.core.borrow()?;
         let task = core.steal(&self.shared)?;
         core.new_slice();
         core.hopeful = true;
-        self.take_up(core);
-        Some(task)
+        Some(self.take_up(core, task))
+    }
+
+    /// What sockets have brought to this worker's own queue.
+    fn take_own(&self) -> Option<Runnable> {
+        let core = &mut *self.core.borrow()?;
+        let task = core.next(&self.shared)?;
+        Some(self.take_up(core, task))
     }
 
     #[cold]
@@ -321,38 +346,46 @@ impl Worker {
     fn sleep(&self) {
         // Wakers may run in here, and find this slot ready to take tasks.
         self.fire_timers();
-        let Some((slot, searching)) = self.core.borrow_mut().as_mut().and_then(Core::start_sleep)
-        else {
+        // In hand meanwhile: a core whose worker sleeps is not to be taken over.
+        let Some(mut core) = self.take_core() else {
             return;
         };
-        let shared = &*self.shared;
-        shared.idle.sleep(slot, &self.parker, searching);
-        let mut watch = Watch::new(slot);
         // Who waits for sockets. They are told when this worker is awake, or it might go on sleeping with their tasks.
         let mut wakes = Wakes::new();
+        if let Some(searching) = core.start_sleep() {
+            self.sleep_as(core.slot, searching, &mut wakes);
+            core.searching = true;
+        }
+        self.put_core(core);
+        wakes.fire();
+    }
+
+    /// As one of the sleepers, until there is something to do.
+    fn sleep_as(&self, slot: usize, searching: bool, wakes: &mut Wakes) {
+        let shared = &*self.shared;
+        shared.idle.sleep(slot, &self.parker, searching);
         loop {
-            let stir = shared.is_closing() || shared.has_work() || watch.is_due(shared);
-            if (stir || !wakes.is_empty()) && shared.idle.leave(slot) {
-                break;
+            let keeper = shared.idle.is_keeper(slot);
+            let timer = if keeper { self.time_to_timer() } else { None };
+            let due = timer.is_some_and(|left| left.is_zero());
+            let stir = shared.is_closing() || shared.has_work() || due || !wakes.is_empty();
+            if stir && shared.idle.leave(slot) {
+                return;
             }
-            let timeout = watch.timeout(shared);
-            let poller = shared.poller.get();
-            let woken = match poller.filter(|_| shared.idle.is_keeper(slot)) {
-                Some(poller) => poller.sleep(&self.parker, timeout, &mut wakes),
-                None => self.parker.park(timeout),
+            let poller = shared.poller.get().filter(|_| keeper);
+            let woken = match poller {
+                Some(poller) => poller.sleep(&self.parker, timer, wakes),
+                None => self.parker.park(timer),
             };
             if woken {
-                break;
+                return;
             }
         }
-        let stuck = watch.take_stuck(shared);
-        if let Some(core) = self.core.borrow_mut().as_mut() {
-            core.searching = true;
-            if let Some(task) = stuck {
-                core.push_back(shared, task);
-            }
-        }
-        wakes.fire();
+    }
+
+    fn time_to_timer(&self) -> Option<Duration> {
+        let at = self.shared.driver.next()?;
+        Some(at.saturating_duration_since(Instant::now()))
     }
 
     // === for the tasks that run here ===
@@ -365,14 +398,19 @@ impl Worker {
         std::ptr::eq(Arc::as_ptr(&self.shared), shared)
     }
 
+    /// Whether other tasks wait for this worker's slot; `None`: it has none.
+    pub(super) fn is_wanted(&self) -> Option<bool> {
+        let core = self.core.borrow()?;
+        Some(core.has_work() || self.shared.inject.len() > 0)
+    }
+
     pub(super) fn has_core(&self) -> bool {
-        self.core.borrow().is_some()
+        self.core.is_filled()
     }
 
     /// Queues a task that was woken here. Without a core it comes back.
     pub(super) fn push(&self, task: Runnable, place: Place) -> Result<(), Runnable> {
-        let mut core = self.core.borrow_mut();
-        let Some(core) = core.as_mut() else {
+        let Some(mut core) = self.core.borrow() else {
             return Err(task);
         };
         match place {
@@ -390,8 +428,7 @@ impl Worker {
     /// Queues a task that was spawned here: next, and the one that was next goes to the ring, for anybody. Without a core
     /// it comes back.
     pub(super) fn push_new(&self, task: Runnable) -> Result<(), Runnable> {
-        let mut core = self.core.borrow_mut();
-        let Some(core) = core.as_mut() else {
+        let Some(mut core) = self.core.borrow() else {
             return Err(task);
         };
         task.bind();
@@ -404,19 +441,26 @@ impl Worker {
 
     /// False: not counted, there is no core.
     pub(super) fn count_finished(&self) -> bool {
-        let mut core = self.core.borrow_mut();
-        core.as_mut()
-            .map(|core| core.local.count_finished())
-            .is_some()
+        let core = self.core.borrow();
+        core.map(|mut core| core.local.count_finished()).is_some()
     }
 
     pub(super) fn take_core(&self) -> Option<Box<Core>> {
-        self.core.borrow_mut().take()
+        self.core.take()
     }
 
     pub(super) fn put_core(&self, core: Box<Core>) {
-        let before = self.core.borrow_mut().replace(core);
-        debug_assert!(before.is_none());
+        let slot = core.slot as u32;
+        self.core.put(core, slot);
+    }
+
+    /// For those who may take the core away.
+    pub(super) fn taker(&self) -> Taker<Core> {
+        self.core.taker()
+    }
+
+    pub(super) fn seat(&self) -> &Seat<Core> {
+        &self.core
     }
 
     pub(super) fn parker(&self) -> &Arc<Parker> {
@@ -425,9 +469,25 @@ impl Worker {
 }
 
 impl Core {
-    /// `None`: there is work after all. Else the slot, and whether it counts as searching; it no longer does.
-    fn start_sleep(self: &mut Box<Self>) -> Option<(usize, bool)> {
-        let idle = self.local.len() == 0 && !self.local.has_next();
-        idle.then(|| (self.slot, std::mem::take(&mut self.searching)))
+    /// Whom its worker polls, or polled last.
+    pub(super) fn polled(&self) -> Option<&'static Record> {
+        self.local.polled()
+    }
+
+    pub(super) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    fn has_work(&self) -> bool {
+        self.local.len() > 0 || self.local.has_next()
+    }
+
+    /// `None`: there is work after all. Else whether it counts as searching; it no longer does.
+    fn start_sleep(&mut self) -> Option<bool> {
+        if self.has_work() {
+            return None;
+        }
+        self.local.clear_polled();
+        Some(std::mem::take(&mut self.searching))
     }
 }

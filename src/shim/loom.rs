@@ -160,6 +160,33 @@ pub(crate) fn owned_u32(word: &AtomicU32) -> u32 {
     unsafe { word.unsync_load() }
 }
 
+/// The two barriers of `os.rs`, as what they stand for.
+pub(crate) fn has_heavy_barrier() -> bool {
+    true
+}
+pub(crate) fn heavy_barrier() {
+    fence(Ordering::SeqCst);
+}
+pub(crate) fn light_barrier() {
+    fence(Ordering::SeqCst);
+}
+
+/// A thread, of which a model knows no time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThreadId;
+
+impl ThreadId {
+    pub(crate) fn current() -> Option<ThreadId> {
+        None
+    }
+    pub(crate) fn cpu_time(self) -> Option<std::time::Duration> {
+        None
+    }
+    pub(crate) fn wants_cpu(self) -> Option<bool> {
+        None
+    }
+}
+
 /// Sets a flag and tells what it was. A flag that is set already is left alone: loom does not know that nothing can come
 /// between what a swap reads and what it writes, and might let a later clearing of the flag go before the swap for ever.
 pub(crate) fn set(flag: &AtomicBool, order: Ordering) -> bool {

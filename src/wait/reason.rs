@@ -94,6 +94,8 @@ reasons! {
     ContextDone = "context done", Chan;
     /// The others who are to come to a barrier.
     Barrier = "barrier", Sync;
+    /// A closure for blocking work that holds its worker up: there was no thread to take over from it.
+    BlockingNoThread = "blocking (no thread left)", Task;
 }
 
 /// What kind of thing a [`WaitReason`] waits for.

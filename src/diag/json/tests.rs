@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::diag::TaskState;
-use crate::hook::{Kind, WaitReason};
+use crate::hook::{Kind, LongPollCause, WaitReason};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -42,11 +42,22 @@ fn every_field_has_its_place() {
             behind: vec![ObjId::from_raw(6)],
         }),
     };
+    let poll = LongPoll {
+        task: ObjId::from_raw(18),
+        spawned: None,
+        type_name: None,
+        after: Some(site),
+        object: ObjId::NONE,
+        lasted_ns: 12,
+        cause: Some(LongPollCause::Asleep),
+        taken_over: true,
+    };
     let task = TaskInfo {
         id: ObjId::from_raw(18),
         name: None,
         state: TaskState::Waiting,
         wait: Some(wait),
+        long_poll: Some(poll),
         spawned: Some(site),
         parent: Some(ObjId::from_raw(1)),
         age_ns: u64::MAX,
@@ -83,6 +94,9 @@ fn every_field_has_its_place() {
             "id": "task#18", "kind": "task", "number": 18, "name": null,
             "state": "waiting",
             "wait": wait,
+            "long_poll": {
+                "lasted_ns": 12, "cause": "asleep in the kernel", "after": place, "object": null, "taken_over": true,
+            },
             "spawned": place, "parent": "task#1", "age_ns": u64::MAX, "type_name": "a::b",
             "runtime": 2, "polls": 3, "woken_by": null, "unstable": false,
         }],

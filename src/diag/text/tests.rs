@@ -49,6 +49,7 @@ fn task(number: u64) -> TaskInfo {
         name: None,
         state: TaskState::Running,
         wait: None,
+        long_poll: None,
         spawned: Some(here()),
         parent: None,
         age_ns: 61_000_000_000,

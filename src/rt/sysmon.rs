@@ -1,0 +1,370 @@
+//! The monitor: a thread of the runtime that works for no slot and watches those that do, as Go's `sysmon` (`src/runtime/proc.go`).
+//!
+//! What it is not: a timer, or a place to run tasks. It only looks, and moves what is held up.
+//!
+//! What it does about the poll that a slot is in, by how long that has lasted:
+//! ```text
+//! two looks, in a call of `blocking`   another thread takes the slot over (Go's `retake` of a P in a system call)
+//! two looks            the task in `runnext`, which else is its worker's alone, goes to the global queue if a worker sleeps
+//! LONG                 another thread takes the slot over: ring, `runnext`, timers (Go preempts; a future cannot be)
+//! -                    sockets are looked at if no worker has for 10 ms
+//! LONG, then 10 times  the long poll is told: to subscribers, and to dumps for as long as it lasts
+//! ```
+//!
+//! 1. It looks from outside: at the record of the task that a slot polls, which is never unmapped. The same record with the same
+//!    task and number of polls at two looks means the same poll in between. Polls pay nothing for it.
+//! 2. It holds no lock while subscribers run, and has done its work for others before they do.
+//! 3. Its looks are 20 us to 10 ms apart, as Go's: short ones after it had something to do, for a while. While all workers sleep
+//!    it sleeps too ([`nap`](super::nap)).
+//! 4. A poll whose slot was taken over is watched until it is over, by its record alone.
+
+use std::time::{Duration, Instant};
+
+use super::parker::Parker;
+use super::shared::Shared;
+use super::threads::{AbortOnPanic, Seated, Threads};
+use super::worker::Core;
+use crate::hook::record::{Record, State};
+use crate::hook::{self, LongPollCause, ObjId, long};
+use crate::shim::{Arc, ThreadId};
+use crate::wait::wakes::Wakes;
+
+const SHORTEST: Duration = Duration::from_micros(20);
+const LONGEST: Duration = Duration::from_millis(10);
+/// The first look after a nap.
+const AFTER_NAP: Duration = Duration::from_millis(1);
+/// So many looks in vain, and it looks less often.
+const PATIENCE: u32 = 50;
+/// So many looks in vain at workers that all sleep, and it sleeps too. Whoever wakes often need not wake it each time.
+const BEFORE_NAP: u32 = 3;
+/// A poll that lasts longer holds others up.
+const LONG: Duration = Duration::from_millis(10);
+
+pub(super) struct Sysmon {
+    shared: Arc<Shared>,
+    looks: Vec<Look>,
+    stuck: Vec<Stuck>,
+    pace: Pace,
+}
+
+/// One poll of one task.
+#[derive(Clone, Copy)]
+struct Poll {
+    record: &'static Record,
+    task: ObjId,
+    number: u64,
+}
+
+/// What was seen of a slot.
+#[derive(Clone, Copy, Default)]
+struct Look {
+    poll: Option<Poll>,
+    /// Since when that poll has been seen.
+    since: Option<Instant>,
+    /// The thread that is at it, and its processor time then.
+    thread: Option<(ThreadId, Duration)>,
+    /// The blocking call that its thread is in.
+    call: Option<u32>,
+}
+
+/// A long poll.
+struct Stuck {
+    poll: Poll,
+    since: Instant,
+    thread: Option<(ThreadId, Duration)>,
+    taken_over: bool,
+    /// When it is told for the next time.
+    tell_after: Duration,
+}
+
+impl Poll {
+    fn of(record: &'static Record) -> Poll {
+        Poll {
+            record,
+            task: record.id(),
+            number: record.polls(),
+        }
+    }
+
+    fn is_same(&self, other: &Poll) -> bool {
+        std::ptr::eq(self.record, other.record)
+            && self.task == other.task
+            && self.number == other.number
+    }
+
+    /// Whether it goes on, and its thread is in it of its own: not in a call of `blocking`, say.
+    fn lasts(&self) -> bool {
+        self.is_same(&Poll::of(self.record)) && self.record.state() == State::Running
+    }
+}
+
+// === the thread ===
+
+impl Sysmon {
+    pub(super) fn new(shared: Arc<Shared>) -> Sysmon {
+        let slots = shared.queues.len();
+        Sysmon {
+            shared,
+            looks: vec![Look::default(); slots],
+            stuck: Vec::new(),
+            pace: Pace::default(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let _bomb = AbortOnPanic;
+        let parker = Parker::new();
+        self.shared.idle.nap.enter(&parker);
+        while !self.shared.is_closing() {
+            self.sleep(&parker);
+            let now = Instant::now();
+            let mut busy = false;
+            for slot in 0..self.looks.len() {
+                busy |= self.look(slot, now);
+            }
+            self.look_at_sockets();
+            self.tell(now);
+            self.pace.done(busy, self.shared.idle.somebody_is_awake());
+        }
+        for stuck in &self.stuck {
+            long::over(stuck.poll.task);
+        }
+    }
+
+    fn sleep(&mut self, parker: &Parker) {
+        let idle = &self.shared.idle;
+        if self.pace.is_over() && !idle.somebody_is_awake() {
+            self.looks.fill(Look::default());
+            let tell = self.stuck.iter().map(Stuck::tell_in).min();
+            let is_awake = || idle.somebody_is_awake() || self.shared.is_closing();
+            idle.nap.deep(parker, tell, is_awake);
+            self.pace.start(AFTER_NAP);
+        } else {
+            let long = self.pace.delay > SHORTEST * 4;
+            if idle.nap.short(parker, self.pace.delay, long) {
+                self.pace.start(SHORTEST);
+            }
+        }
+    }
+
+    // === a look ===
+
+    /// True: something was moved.
+    fn look(&mut self, slot: usize, now: Instant) -> bool {
+        let queue = &self.shared.queues[slot];
+        let poll = queue.polled().map(Poll::of);
+        let look = &mut self.looks[slot];
+        let same = poll
+            .zip(look.poll)
+            .is_some_and(|(new, old)| new.is_same(&old));
+        if !same {
+            *look = Look {
+                poll,
+                since: Some(now),
+                ..Look::default()
+            };
+            return false;
+        }
+        let lasted = look
+            .since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if look.thread.is_none() {
+            look.thread = cpu_time(&self.shared, slot);
+        }
+        if lasted >= LONG {
+            return self.take_over(slot);
+        }
+        self.retake_call(slot) || self.free_next(slot)
+    }
+
+    /// Hands the slot of a thread off that has been in the same blocking call for two looks. As in Go not if nobody would have
+    /// anything to do with it.
+    fn retake_call(&mut self, slot: usize) -> bool {
+        let shared = &self.shared;
+        let Some(seat) = shared.threads.seat_of(slot) else {
+            return false;
+        };
+        let call = seat.taker.call();
+        let same = call.is_some() && self.looks[slot].call == call;
+        self.looks[slot].call = call;
+        let wanted = shared.has_work() || shared.queues[slot].has_next();
+        same && (wanted || !shared.idle.somebody_sleeps()) && self.retake(slot, &seat)
+    }
+
+    /// Looks for those who wait for sockets when no worker has for a while, as Go's.
+    fn look_at_sockets(&self) {
+        if let Some(poller) = self.shared.poller.get().filter(|poller| poller.is_stale()) {
+            let mut wakes = Wakes::new();
+            poller.try_collect(&mut wakes);
+            wakes.fire();
+        }
+    }
+
+    /// Gives a task that only its stuck worker may run to those who have nothing to do.
+    fn free_next(&self, slot: usize) -> bool {
+        let shared = &self.shared;
+        // A queue without thieves is not to be stolen from; nobody could run the task either.
+        if shared.workers() == 1 || !shared.idle.somebody_sleeps() {
+            return false;
+        }
+        let next = shared.queues[slot].steal_next();
+        let Some(task) = next else {
+            return false;
+        };
+        shared.inject.push(task);
+        shared.idle.wake_one();
+        true
+    }
+
+    /// Hands the slot of a thread that is stuck to another one.
+    fn take_over(&mut self, slot: usize) -> bool {
+        let Some(seat) = self.shared.threads.seat_of(slot) else {
+            return false;
+        };
+        let taken_over = self.retake(slot, &seat);
+        if !taken_over && let Some(poll) = self.looks[slot].poll {
+            // No thread for it, or the poll has just ended. If not, it is told all the same.
+            self.watch(slot, poll, false);
+            self.free_next(slot);
+        }
+        taken_over
+    }
+
+    /// Takes the core from where it is. From now on nobody sees by the slot what the thread does that had it.
+    fn retake(&mut self, slot: usize, seat: &Seated) -> bool {
+        let polled = |core: &Core| core.polled().map(Poll::of);
+        let Some(poll) = Threads::retake(&self.shared, &seat.taker, polled) else {
+            return false;
+        };
+        if let Some(poll) = poll {
+            // It may be a later one than that which was looked at.
+            self.watch(slot, poll, true);
+        }
+        self.looks[slot] = Look::default();
+        true
+    }
+
+    /// Watches a poll by its record.
+    fn watch(&mut self, slot: usize, poll: Poll, taken_over: bool) {
+        let look = &self.looks[slot];
+        let seen = look.poll.is_some_and(|seen| seen.is_same(&poll));
+        let since = look.since.filter(|_| seen).unwrap_or_else(Instant::now);
+        let thread = look.thread.filter(|_| seen);
+        let mut known = self.stuck.iter_mut();
+        match known.find(|stuck| stuck.poll.is_same(&poll)) {
+            Some(stuck) => stuck.taken_over = taken_over,
+            None if poll.lasts() => self.stuck.push(Stuck {
+                poll,
+                since,
+                thread,
+                taken_over,
+                tell_after: LONG,
+            }),
+            None => {}
+        }
+    }
+
+    // === long polls ===
+
+    /// Tells of the long polls whose time has come, and forgets those that are over.
+    fn tell(&mut self, now: Instant) {
+        self.stuck.retain_mut(|stuck| {
+            let lasts = stuck.poll.lasts();
+            if !lasts {
+                long::over(stuck.poll.task);
+            } else if now.saturating_duration_since(stuck.since) >= stuck.tell_after {
+                stuck.tell();
+            }
+            lasts
+        });
+    }
+}
+
+impl Stuck {
+    fn tell_in(&self) -> Duration {
+        self.tell_after.saturating_sub(self.since.elapsed())
+    }
+
+    fn tell(&mut self) {
+        let lasted = self.since.elapsed();
+        while self.tell_after <= lasted {
+            self.tell_after *= 10;
+        }
+        let seen = self.poll.record.snapshot();
+        let own = |seen: &hook::record::Snapshot| {
+            seen.id == self.poll.task && seen.polls == self.poll.number
+        };
+        let Some(seen) = seen.filter(own) else {
+            return;
+        };
+        let event = long::note(&seen, self.since, self.cause(lasted), self.taken_over);
+        if hook::on(hook::LONG_POLL) {
+            hook::long_poll(event);
+        }
+    }
+
+    /// What most of the time went to.
+    fn cause(&self, lasted: Duration) -> Option<LongPollCause> {
+        let (thread, before) = self.thread?;
+        let ran = thread.cpu_time()?.saturating_sub(before);
+        if ran * 2 >= lasted {
+            return Some(LongPollCause::Running);
+        }
+        Some(match thread.wants_cpu()? {
+            true => LongPollCause::Descheduled,
+            false => LongPollCause::Asleep,
+        })
+    }
+}
+
+/// The thread that works for this slot, and how long it has run by now.
+fn cpu_time(shared: &Shared, slot: usize) -> Option<(ThreadId, Duration)> {
+    let thread = shared.threads.seat_of(slot)?.thread?;
+    Some((thread, thread.cpu_time()?))
+}
+
+// === how often ===
+
+struct Pace {
+    delay: Duration,
+    /// Looks in vain since it last was set.
+    vain: u32,
+    /// Looks since somebody was awake.
+    alone: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            delay: AFTER_NAP,
+            vain: 0,
+            alone: 0,
+        }
+    }
+}
+
+impl Pace {
+    fn start(&mut self, delay: Duration) {
+        *self = Pace {
+            delay,
+            ..Pace::default()
+        };
+    }
+
+    /// A round of looks is done.
+    fn done(&mut self, busy: bool, awake: bool) {
+        self.alone = if awake { 0 } else { self.alone + 1 };
+        if busy {
+            return self.start(SHORTEST);
+        }
+        self.vain += 1;
+        if self.vain > PATIENCE || self.delay >= AFTER_NAP {
+            self.delay = (self.delay * 2).min(LONGEST);
+        }
+    }
+
+    /// Whether it is time for a nap.
+    fn is_over(&self) -> bool {
+        self.alone >= BEFORE_NAP
+    }
+}
