@@ -563,8 +563,9 @@ mod given_back {
                 turn();
             }
             let left = alloc::held() - before;
+            // Each thread keeps up to 64 free records: they may need one more chunk, of 192 KiB, and not one for each turn.
             assert!(
-                left <= 128 << 10,
+                left <= 256 << 10,
                 "{left} bytes are left behind by {} tasks",
                 4 * N
             );
