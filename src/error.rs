@@ -51,6 +51,7 @@ pub enum RecvTimeoutError {
 
 /// Why [`Semaphore::acquire`](crate::sync::Semaphore::acquire) has no permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)] // a word, as what stands in its place in a result: a byte there would have the rest copied askew
 pub enum AcquireError {
     /// The semaphore is closed.
     Closed,

@@ -4,7 +4,8 @@
 //! What it is not: part of a lock. A lock may move or go away; slots never do, so a dump reads them at any time.
 //!
 //! ```text
-//! a thread's free slots (no lock)  <-- BATCH at a time -->  COMMON, which also knows all there are
+//! near a thread: NEAR slots, used again and again          <-- as it begins and ends -->  COMMON, which also knows
+//! a thread's list of free slots, when those are all in use <-- BATCH at a time ------->   all there are
 //!
 //! id of a slot     meaning                                     who writes it
 //! 0                free                                        whoever takes it
@@ -12,11 +13,14 @@
 //! id               `who` holds it                              whoever releases it, on any thread
 //! ```
 //!
-//! 1. A slot is in exactly one place: a thread's list, the common list, or one [`Hold`]. It is taken from the list of the
-//!    thread that acquires and goes to that of the thread that releases.
-//! 2. `who` and `site` are written before `id` and constant until it is 0 again; `since` once more by
+//! 1. A slot that is not `near` is in exactly one place: a thread's list, the common list, or one [`Hold`]. It is taken
+//!    from the list of the thread that acquires and goes to that of the thread that releases.
+//! 2. A slot that is `near` belongs to one thread, or to none that lives (`orphans`), and only that thread, or who has
+//!    the common lock, takes it, when its `id` is 0; who releases it does no more than to write that 0. Most often it
+//!    says what is to be said already: the same task takes the same thing in the same line again.
+//! 3. `who` and `site` are written before `id` and constant until it is 0 again; `since` once more by
 //!    [`Hold::granted`], before the `id` that says so.
-//! 3. A hold that is never released (a leaked guard) keeps its slot for ever, and a dump shows it for as long.
+//! 4. A hold that is never released (a leaked guard) keeps its slot for ever, and a dump shows it for as long.
 //!
 //! ORDERING pairs, writer to reader: the fields, then `id` stored Release / `id` loaded Acquire, then the fields, fence
 //! Acquire, `id` again: the same both times. A reader that saw a field of the next hold sees that `id` is not the old
@@ -24,8 +28,9 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::ptr;
 // Notes decide nothing in a model, so they are the real machine's under loom as well.
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use ::parking_lot::Mutex;
 
@@ -41,6 +46,8 @@ type Site = &'static Location<'static>;
 
 /// Slots that change hands between a thread and the common list at once.
 const BATCH: usize = 16;
+/// Slots that stay with a thread: as many as it often holds at a time, one inside the other.
+const NEAR: usize = 4;
 /// Not held yet.
 const WANTED: u64 = 1 << 55;
 
@@ -54,6 +61,8 @@ pub(crate) struct Slot {
     since: AtomicU64,
     /// The next free one, while it is in a list.
     next: StaticRef<Slot>,
+    /// Whether it stays with a thread. Changes only while it is free.
+    near: AtomicBool,
 }
 
 /// What a slot said.
@@ -81,13 +90,28 @@ impl Hold {
         Hold::enter(id.raw(), site)
     }
 
+    /// Whoever runs here acquires `id` at `site`, if `take` says so. All is written down before: what stands between the
+    /// taking and the giving back is in everybody's way.
+    #[inline(always)]
+    pub(crate) fn if_taken(id: ObjId, site: Site, take: impl FnOnce() -> bool) -> Option<Hold> {
+        let (who, since) = here();
+        let slot = Slot::about(who, site, since);
+        match take() {
+            true => Some(slot.hold(id.raw())),
+            false => {
+                slot.put_back();
+                None
+            }
+        }
+    }
+
     /// `who` has it from now on, a task that does not run yet.
     pub(crate) fn acquired_for(id: ObjId, who: ObjId, site: Site) -> Hold {
         let since = match current::record() {
             Some(_) => clock::recent(),
             None => clock::ticks(),
         };
-        Hold::write(id.raw(), who, site, since)
+        Slot::about(who, site, since).hold(id.raw())
     }
 
     /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).
@@ -119,31 +143,29 @@ impl Hold {
     /// It is held, or wanted, no more. Any thread may say so.
     #[inline(always)]
     pub(crate) fn released(self) {
-        // ORDERING: Release: in the list of this thread, and gone from every dump before the next one takes it.
-        self.0.id.store(0, Release);
-        MINE.with(|mine| mine.put(self.0));
+        self.0.release();
+    }
+
+    /// As [`released`](Self::released), where that is rare.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn given_up(self) {
+        self.released();
     }
 
     #[inline(always)]
     fn enter(id: u64, site: Site) -> Hold {
-        let (who, since) = match current::record() {
-            Some(record) => (record.id(), clock::recent()),
-            None => thread(),
-        };
-        Hold::write(id, who, site, since)
+        let (who, since) = here();
+        Slot::about(who, site, since).hold(id)
     }
+}
 
-    #[inline(always)]
-    fn write(id: u64, who: ObjId, site: Site, since: u64) -> Hold {
-        let slot = MINE.with(Mine::take);
-        // ORDERING: who reads a field below already sees that `id` is not the one it read before.
-        fence(Release);
-        slot.who.store(who.raw(), Relaxed);
-        slot.site.store(Some(site));
-        slot.since.store(since, Relaxed);
-        // ORDERING: who sees the new `id` sees everything above.
-        slot.id.store(id, Release);
-        Hold(slot)
+/// Who runs here, and the time as far as it is known.
+#[inline(always)]
+fn here() -> (ObjId, u64) {
+    match current::record() {
+        Some(record) => (record.id(), clock::recent()),
+        None => thread(),
     }
 }
 
@@ -187,12 +209,60 @@ impl Slot {
             site: StaticRef::new(),
             since: AtomicU64::new(0),
             next: StaticRef::new(),
+            near: AtomicBool::new(false),
+        }
+    }
+
+    #[inline(always)]
+    fn is_free(&self) -> bool {
+        // ORDERING: Acquire pairs with `released`: who releases it is through with it.
+        self.id.load(Acquire) == 0
+    }
+
+    /// A free one that says all but what is held.
+    #[inline(always)]
+    fn about(who: ObjId, site: Site, since: u64) -> &'static Slot {
+        let slot = MINE.with(Mine::take);
+        // ORDERING: who reads a field below already sees that `id` is not the one it read before.
+        fence(Release);
+        if slot.who.load(Relaxed) != who.raw() {
+            slot.who.store(who.raw(), Relaxed);
+        }
+        if !slot.site.load().is_some_and(|old| ptr::eq(old, site)) {
+            slot.site.store(Some(site));
+        }
+        slot.since.store(since, Relaxed);
+        slot
+    }
+
+    #[inline(always)]
+    fn hold(&'static self, id: u64) -> Hold {
+        // ORDERING: who sees the new `id` sees everything that was written in `about`.
+        self.id.store(id, Release);
+        Hold(self)
+    }
+
+    #[inline(always)]
+    fn release(&'static self) {
+        let near = self.near.load(Relaxed);
+        // ORDERING: Release: gone from every dump before the next one takes it; a near one is the next one's at once.
+        self.id.store(0, Release);
+        if !near {
+            list(self);
+        }
+    }
+
+    /// What was never held.
+    #[inline(always)]
+    fn put_back(&'static self) {
+        if !self.near.load(Relaxed) {
+            list(self);
         }
     }
 
     /// What is held here, if something is.
     fn read(&self) -> Option<Holding> {
-        // ORDERING: pairs with `enter` and `granted`, as said at the top.
+        // ORDERING: pairs with `hold` and `granted`, as said at the top.
         let id = self.id.load(Acquire);
         let seen = Holding {
             what: ObjId::from_raw(id),
@@ -208,15 +278,19 @@ impl Slot {
 
 // === free slots ===
 
-/// A thread's own free slots.
+/// A thread's own slots.
 struct Mine {
+    near: [Cell<Option<&'static Slot>>; NEAR],
+    /// A list of free ones.
     first: Cell<Option<&'static Slot>>,
     count: Cell<usize>,
 }
 
 thread_local! {
     /// Without a destructor, so that it is one load away and works until the thread's last instruction.
-    static MINE: Mine = const { Mine { first: Cell::new(None), count: Cell::new(0) } };
+    static MINE: Mine = const {
+        Mine { near: [const { Cell::new(None) }; NEAR], first: Cell::new(None), count: Cell::new(0) }
+    };
     /// Gives the thread's slots back at its end.
     static LEAVING: Leaving = const { Leaving };
 }
@@ -225,7 +299,10 @@ struct Leaving;
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        MINE.with(|mine| mine.give_back(usize::MAX));
+        MINE.with(|mine| {
+            mine.part();
+            mine.give_back(usize::MAX);
+        });
     }
 }
 
@@ -233,16 +310,41 @@ impl Drop for Leaving {
 struct Common {
     all: Vec<&'static Slot>,
     free: Vec<&'static Slot>,
+    /// Near to threads that have ended, and held at that time.
+    orphans: Vec<&'static Slot>,
 }
 
 static COMMON: Mutex<Common> = Mutex::new(Common {
     all: Vec::new(),
     free: Vec::new(),
+    orphans: Vec::new(),
 });
+
+#[inline(never)]
+fn list(slot: &'static Slot) {
+    MINE.with(|mine| mine.put(slot));
+}
 
 impl Mine {
     #[inline(always)]
     fn take(&self) -> &'static Slot {
+        match self.near[0].get() {
+            Some(slot) if slot.is_free() => slot,
+            _ => self.take_other(),
+        }
+    }
+
+    /// The nearest one is in use: something else is held meanwhile.
+    #[inline(never)]
+    fn take_other(&self) -> &'static Slot {
+        let near = self.near[1..].iter().filter_map(Cell::get);
+        match near.into_iter().find(|slot| slot.is_free()) {
+            Some(slot) => slot,
+            None => self.take_listed(),
+        }
+    }
+
+    fn take_listed(&self) -> &'static Slot {
         match self.first.get() {
             Some(slot) => {
                 self.first.set(slot.next.load());
@@ -253,7 +355,6 @@ impl Mine {
         }
     }
 
-    #[inline(always)]
     fn put(&self, slot: &'static Slot) {
         match self.first.get() {
             Some(_) => self.push(slot),
@@ -271,7 +372,6 @@ impl Mine {
         }
     }
 
-    #[inline(always)]
     fn push(&self, slot: &'static Slot) {
         slot.next.store(self.first.replace(Some(slot)));
         self.count.set(self.count.get() + 1);
@@ -280,18 +380,21 @@ impl Mine {
         }
     }
 
+    /// Fails while the thread's values are being dropped: what it took by then would not be given back.
     #[cold]
     #[inline(never)]
     fn refill(&self) -> &'static Slot {
-        // Fails while the thread's values are being dropped: a list of its own would not be given back by then.
-        let more = match LEAVING.try_with(|_| ()) {
-            Ok(()) => BATCH - 1,
-            Err(_) => 0,
-        };
+        let goes_on = LEAVING.try_with(|_| ()).is_ok();
         let mut common = COMMON.lock();
-        let slot = common.take();
-        (0..more).for_each(|_| self.push(common.take()));
-        slot
+        common.adopt();
+        if goes_on && self.near[0].get().is_none() {
+            self.near
+                .iter()
+                .for_each(|near| near.set(Some(common.take_near())));
+        } else if goes_on {
+            (1..BATCH).for_each(|_| self.push(common.take()));
+        }
+        common.take()
     }
 
     #[cold]
@@ -299,8 +402,15 @@ impl Mine {
     fn give_back(&self, count: usize) {
         let mut common = COMMON.lock();
         for _ in 0..count.min(self.count.get()) {
-            common.free.push(self.take());
+            common.free.push(self.take_listed());
         }
+    }
+
+    /// From the near ones. Who holds one of them may release it at any time.
+    fn part(&self) {
+        let mut common = COMMON.lock();
+        let near = self.near.iter().filter_map(Cell::take);
+        common.orphans.extend(near);
     }
 }
 
@@ -311,6 +421,22 @@ impl Common {
             self.all.push(slot);
             slot
         })
+    }
+
+    fn take_near(&mut self) -> &'static Slot {
+        let slot = self.take();
+        slot.near.store(true, Relaxed);
+        slot
+    }
+
+    /// Makes common ones of the orphans that are not held any more, when there are no others.
+    fn adopt(&mut self) {
+        if !self.free.is_empty() {
+            return;
+        }
+        let free = self.orphans.extract_if(.., |slot| slot.is_free());
+        self.free
+            .extend(free.inspect(|slot| slot.near.store(false, Relaxed)));
     }
 }
 

@@ -8,15 +8,17 @@ use std::task::{Context, Poll};
 use crate::hook::current;
 use crate::wait::op::{Op, Park, out_of_budget};
 
-/// Polls `park`; at the first time `around` the lock, if that works.
+/// Polls `park`; at the first time `around` the lock, if that works. What comes out of the wait, which is not inlined,
+/// lies in memory; `anew` puts it together again, so that what comes `around` need not.
 #[inline(always)]
 pub(super) fn poll_around<O: Op>(
     mut park: Pin<&mut Park<O>>,
     cx: &mut Context<'_>,
     around: impl FnOnce(&O) -> Option<O::Output>,
+    anew: impl FnOnce(O::Output) -> O::Output,
 ) -> Poll<O::Output> {
     if !park.is_fresh() {
-        return park.poll(cx);
+        return slow(park, cx, Park::poll).map(anew);
     }
     if !current::spend_budget() {
         return out_of_budget(cx, park.op().site());
@@ -26,6 +28,15 @@ pub(super) fn poll_around<O: Op>(
             park.as_mut().over();
             Poll::Ready(out)
         }
-        None => park.poll_slow(cx),
+        None => slow(park, cx, Park::poll_slow).map(anew),
     }
+}
+
+#[inline(never)]
+fn slow<O: Op>(
+    park: Pin<&mut Park<O>>,
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(Pin<&mut Park<O>>, &mut Context<'_>) -> Poll<O::Output>,
+) -> Poll<O::Output> {
+    poll(park, cx)
 }

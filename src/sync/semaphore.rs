@@ -365,8 +365,7 @@ impl Semaphore {
 
     #[inline(always)]
     fn take(&self, n: u64, site: Site) -> Option<Hold> {
-        let taken = self.word.try_take(n);
-        taken.then(|| Hold::acquired(self.id(), site))
+        Hold::if_taken(self.id(), site, || self.word.try_take(n))
     }
 
     #[inline(always)]

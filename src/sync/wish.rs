@@ -59,8 +59,8 @@ impl Wish {
 impl Drop for Wish {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(note) = self.note.take() {
-            note.released();
+        if let Some(note) = self.note {
+            note.given_up();
         }
     }
 }

@@ -95,8 +95,8 @@ impl LockSlot {
 impl Drop for LockSlot {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some(hold) = self.hold.take() {
-            hold.released();
+        if let Some(hold) = self.hold {
+            hold.given_up();
         }
     }
 }
@@ -143,12 +143,23 @@ impl RawMutex {
 
     #[inline(always)]
     pub(super) fn lock(&self, site: Site) -> Option<Hold> {
-        self.state.lock().then(|| self.acquired(site))
+        self.take(site, State::lock)
     }
 
     #[inline(always)]
     pub(super) fn try_lock(&self, site: Site) -> Option<Hold> {
-        (self.state.lock() || self.state.barge()).then(|| self.acquired(site))
+        self.take(site, |state| state.lock() || state.barge())
+    }
+
+    #[inline(always)]
+    fn take(&self, site: Site, way: impl FnOnce(&State) -> bool) -> Option<Hold> {
+        Hold::if_taken(self.object.id(), site, || {
+            let taken = way(&self.state);
+            if taken {
+                self.holder.set();
+            }
+            taken
+        })
     }
 
     #[inline(always)]

@@ -106,6 +106,18 @@ impl<'a, T: ?Sized> RwMutexReadGuard<'a, T> {
         }
     }
 
+    /// The same, put together from its parts: these may lie in registers, where the whole would lie in memory.
+    #[inline(always)]
+    pub(super) fn anew(self) -> Self {
+        let this = ManuallyDrop::new(self);
+        RwMutexReadGuard {
+            keep: this.keep,
+            data: this.data,
+            note: this.note,
+            _value: PhantomData,
+        }
+    }
+
     /// Goes on with a part of the value.
     ///
     /// ```
@@ -134,6 +146,18 @@ impl<'a, T: ?Sized> RwMutexWriteGuard<'a, T> {
             keep: &mutex.raw,
             data: mutex.data(),
             note,
+            _value: PhantomData,
+        }
+    }
+
+    /// The same, put together from its parts: these may lie in registers, where the whole would lie in memory.
+    #[inline(always)]
+    pub(super) fn anew(self) -> Self {
+        let this = ManuallyDrop::new(self);
+        RwMutexWriteGuard {
+            keep: this.keep,
+            data: this.data,
+            note: this.note,
             _value: PhantomData,
         }
     }

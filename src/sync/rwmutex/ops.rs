@@ -200,7 +200,7 @@ impl<W: Way> Op for WriteOp<W> {
 macro_rules! future {
     (
         $(#[$doc:meta])* $name:ident [$($life:lifetime)?] $way:ty,
-        $op:ident, $guard:ty, $try:ident
+        $op:ident, $guard:ty, $try:ident, $anew:expr
     ) => {
         pin_project! {
             $(#[$doc])*
@@ -235,7 +235,7 @@ macro_rules! future {
 
             #[inline(always)]
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<$guard> {
-                poll_around(self.project().park, cx, $op::$try)
+                poll_around(self.project().park, cx, $op::$try, $anew)
             }
         }
 
@@ -270,7 +270,7 @@ future!(
     ///
     /// # Cancellation
     /// Safe at any time: a turn that was already given is given back.
-    ReadFuture['a] &'a RwMutex<T>, ReadOp, RwMutexReadGuard<'a, T>, at_once
+    ReadFuture['a] &'a RwMutex<T>, ReadOp, RwMutexReadGuard<'a, T>, at_once, RwMutexReadGuard::anew
 );
 future!(
     /// A wish to write, made by [`RwMutex::write`].
@@ -278,21 +278,21 @@ future!(
     /// # Cancellation
     /// Safe at any time: a turn that was already given goes to the next who waits. Readers that a waiting writer held
     /// off go on when it leaves.
-    WriteFuture['a] &'a RwMutex<T>, WriteOp, RwMutexWriteGuard<'a, T>, at_once
+    WriteFuture['a] &'a RwMutex<T>, WriteOp, RwMutexWriteGuard<'a, T>, at_once, RwMutexWriteGuard::anew
 );
 future!(
     /// A wish to read, made by [`RwMutex::read_owned`].
     ///
     /// # Cancellation
     /// As of a [`ReadFuture`].
-    OwnedReadFuture[] Arc<RwMutex<T>>, ReadOp, OwnedRwMutexReadGuard<T>, at_once
+    OwnedReadFuture[] Arc<RwMutex<T>>, ReadOp, OwnedRwMutexReadGuard<T>, at_once, std::convert::identity
 );
 future!(
     /// A wish to write, made by [`RwMutex::write_owned`].
     ///
     /// # Cancellation
     /// As of a [`WriteFuture`].
-    OwnedWriteFuture[] Arc<RwMutex<T>>, WriteOp, OwnedRwMutexWriteGuard<T>, at_once
+    OwnedWriteFuture[] Arc<RwMutex<T>>, WriteOp, OwnedRwMutexWriteGuard<T>, at_once, std::convert::identity
 );
 
 impl<W: Way> ReadOp<W> {

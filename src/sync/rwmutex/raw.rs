@@ -108,15 +108,19 @@ impl Raw {
     /// Takes it to read, unless there is a writer or one seems to be next.
     #[inline(always)]
     pub(super) fn try_read(&self, site: Site) -> Option<Hold> {
-        let taken = self.word.try_read();
-        taken.then(|| Hold::acquired(self.queues.id(), site))
+        Hold::if_taken(self.queues.id(), site, || self.word.try_read())
     }
 
     /// Takes it to write if it is free and no writer seems to be next.
     #[inline(always)]
     pub(super) fn try_write(&self, site: Site) -> Option<Hold> {
-        let taken = self.word.try_write();
-        taken.then(|| self.writes(site))
+        Hold::if_taken(self.queues.id(), site, || {
+            let taken = self.word.try_write();
+            if taken {
+                self.writer.set();
+            }
+            taken
+        })
     }
 
     #[inline(always)]

@@ -157,7 +157,7 @@ impl<W: Way> Op for AcquireOp<W> {
 
 /// A named future around a `Park`, which tries the word first and is an arm of `select!` by value and by `&mut`.
 macro_rules! future {
-    ($(#[$doc:meta])* $name:ident [$($life:lifetime)?] $way:ty, $permit:ty) => {
+    ($(#[$doc:meta])* $name:ident [$($life:lifetime)?] $way:ty, $permit:ty, $anew:expr) => {
         pin_project! {
             $(#[$doc])*
             #[must_use = "futures do nothing unless awaited"]
@@ -195,7 +195,7 @@ macro_rules! future {
 
             #[inline(always)]
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-                poll_around(self.project().park, cx, AcquireOp::at_once)
+                poll_around(self.project().park, cx, AcquireOp::at_once, |out| out.map($anew))
             }
         }
 
@@ -231,12 +231,12 @@ future!(
     /// # Cancellation
     /// Safe at any time: permits that were already given are given back. If it was the first in the queue, those behind
     /// it go on.
-    AcquireFuture['a] &'a Semaphore, SemaphorePermit<'a>
+    AcquireFuture['a] &'a Semaphore, SemaphorePermit<'a>, SemaphorePermit::anew
 );
 future!(
     /// A wish for permits, made by [`Semaphore::acquire_owned`].
     ///
     /// # Cancellation
     /// As of an [`AcquireFuture`].
-    OwnedAcquireFuture[] Arc<Semaphore>, OwnedSemaphorePermit
+    OwnedAcquireFuture[] Arc<Semaphore>, OwnedSemaphorePermit, std::convert::identity
 );

@@ -4,7 +4,7 @@
 //!
 //! Invariant: the permits of all these, those that are there and those that were forgotten are what the semaphore has.
 
-use std::mem::take;
+use std::mem::{ManuallyDrop, take};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -87,6 +87,13 @@ permit!(SemaphorePermit['a] &'a Semaphore, |a: &&Semaphore, b: &&Semaphore| std:
 permit!(OwnedSemaphorePermit[] Arc<Semaphore>, Arc::ptr_eq, Arc::clone);
 
 impl<'a> SemaphorePermit<'a> {
+    /// The same, put together from its parts: these may lie in registers, where the whole would lie in memory.
+    #[inline(always)]
+    pub(super) fn anew(self) -> Self {
+        let this = ManuallyDrop::new(self);
+        SemaphorePermit::new(this.semaphore, this.n, this.note)
+    }
+
     /// The semaphore they are of.
     pub fn semaphore(&self) -> &'a Semaphore {
         self.semaphore
