@@ -71,8 +71,23 @@ pub(crate) fn recent() -> u64 {
 /// A difference of ticks as nanoseconds, exact to better than 0.1 %. The first call in a process may spin for up to
 /// 0.1 ms.
 pub(crate) fn ticks_to_ns(delta: u64) -> u64 {
-    let ns = (u128::from(delta) * u128::from(rate())) >> 32;
+    scaled(delta, rate())
+}
+
+#[inline]
+fn scaled(delta: u64, rate: u64) -> u64 {
+    let ns = (u128::from(delta) * u128::from(rate)) >> 32;
     u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+/// As [`ticks_to_ns`], for comparing with a limit: the rate is not refined for it, so that it takes no reading.
+#[inline]
+pub(crate) fn ticks_to_ns_roughly(delta: u64) -> u64 {
+    // ORDERING: as in `rate`.
+    if REFINE_AT.load(Acquire) == 0 {
+        measure();
+    }
+    scaled(delta, RATE.load(Relaxed))
 }
 
 /// Nanoseconds from the tick `since` until now; 0 for a tick that is yet to come.

@@ -23,6 +23,7 @@ use std::panic::Location;
 
 use super::state::{Retried, Seen, State, Unlocked};
 use crate::clock;
+use crate::hook::current;
 use crate::hook::holder::{Hold, Runner};
 use crate::hook::{Kind, ObjId};
 use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::*, const_fn, spin_loop};
@@ -143,7 +144,7 @@ impl RawMutex {
 
     #[inline(always)]
     pub(super) fn lock(&self, site: Site) -> Option<Hold> {
-        self.take(site, State::lock)
+        self.take(site, |state| state.lock() || state.barge())
     }
 
     #[inline(always)]
@@ -254,29 +255,41 @@ impl RawMutex {
         let since = hold.since();
         hold.released();
         if let Unlocked::Watched(left) = self.state.unlock() {
-            self.unlock_slow(left, since);
+            self.unlock_watched(left, since);
+        }
+    }
+
+    /// Apart from what follows, for it comes with each unlock while somebody waits, and most often has nothing to do.
+    #[inline(never)]
+    fn unlock_watched(&self, left: Seen, since: u64) {
+        if left.has_waiters() && (!left.is_woken() || self.nudged_is_late()) {
+            self.unlock_slow(since);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn unlock_slow(&self, left: Seen, since: u64) {
-        if !left.has_waiters() {
-            return;
-        }
+    fn unlock_slow(&self, since: u64) {
         let now = clock::ticks();
-        // ORDERING: Relaxed: written before WOKEN was set, under the lock; an older value is one of an earlier nudge,
-        // and then we look for nothing.
-        let nudged = self.nudged_since.load(Relaxed);
-        if left.is_woken() && !is_long(now.saturating_sub(nudged)) {
-            return;
-        }
         let mut wakes = Wakes::new();
         let mut inner = self.object.lock();
         inner.counts.held(now.saturating_sub(since));
         self.wake_next(&mut inner, &mut wakes);
         drop(inner);
         wakes.fire();
+    }
+
+    /// Whether the waiter that was nudged has waited for so long that it must not be passed any more.
+    #[inline]
+    fn nudged_is_late(&self) -> bool {
+        // A task looks at the clock now and then; a reading for each unlock would cost more than the unlock.
+        let now = match current::record() {
+            Some(_) => clock::recent(),
+            None => clock::ticks(),
+        };
+        // ORDERING: Relaxed: written before WOKEN was set, under the lock; an older value is one of an earlier nudge,
+        // and then we look for nothing.
+        is_long(now.saturating_sub(self.nudged_since.load(Relaxed)))
     }
 
     /// Sees to the waiters, if the mutex is free: nudges the first, or hands over to it.
@@ -356,5 +369,5 @@ impl Counts {
 }
 
 fn is_long(ticks: u64) -> bool {
-    shim::is_long(clock::ticks_to_ns(ticks), STARVING_NS)
+    shim::is_long(clock::ticks_to_ns_roughly(ticks), STARVING_NS)
 }

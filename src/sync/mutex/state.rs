@@ -99,7 +99,7 @@ impl State {
     #[must_use]
     pub(super) fn lock(&self) -> bool {
         // ORDERING: Acquire pairs with the Release of the last holder's `unlock`.
-        self.0.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok()
+        self.load().0 == 0 && self.0.compare_exchange(0, LOCKED, Acquire, Relaxed).is_ok()
     }
 
     /// Takes it if nobody has it, ahead of those who wait.

@@ -52,11 +52,13 @@ const STARVING_NS: u64 = 1_000_000;
 /// Pauses between two looks of one that hopes not to be queued.
 const PAUSES: u32 = 48;
 
-/// Looks of a writer that finds readers.
-const READER_TURNS: u32 = 2;
+/// Looks of a writer that finds readers, of which it is not known whether they run: more of them in less time, for those
+/// that run come and go, and one look in the gap between two is enough.
+const READER_TURNS: u32 = 16;
+const READER_PAUSES: u32 = 5;
 
 fn is_long(ticks: u64) -> bool {
-    shim::is_long(clock::ticks_to_ns(ticks), STARVING_NS)
+    shim::is_long(clock::ticks_to_ns_roughly(ticks), STARVING_NS)
 }
 
 /// Whoever has waited has it.
@@ -134,22 +136,22 @@ impl Raw {
     #[cold]
     #[inline(never)]
     pub(super) fn soon<H>(&self, attempt: impl Fn() -> Option<H>) -> Option<H> {
-        for turn in 0..LOCK_TURNS {
+        let (mut turns, mut reader_turns) = (LOCK_TURNS, READER_TURNS.min(LOCK_TURNS));
+        loop {
             let seen = self.word.load();
-            // Of readers it is not known whether they run.
-            let may_end = match seen.is_writer() {
-                true => self.writer.is_running(),
-                false => turn < READER_TURNS,
+            let (left, pauses, may_end) = match seen.is_writer() {
+                true => (&mut turns, PAUSES, self.writer.is_running()),
+                false => (&mut reader_turns, READER_PAUSES, true),
             };
-            if seen.is_next() || !may_end {
+            if seen.is_next() || !may_end || *left == 0 {
                 return None;
             }
             if let Some(hold) = attempt() {
                 return Some(hold);
             }
-            (0..PAUSES).for_each(|_| spin_loop());
+            *left -= 1;
+            (0..pauses).for_each(|_| spin_loop());
         }
-        None
     }
 
     #[inline(always)]

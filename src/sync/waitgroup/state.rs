@@ -1,7 +1,7 @@
 //! The word of a wait group: how many are out, and whether somebody waits for them.
 //!
 //! ```text
-//! 63..32 counter     31..1 generation     0 WAITERS
+//! 63..33 generation     32..1 counter     0 WAITERS
 //!
 //! counter  WAITERS   meaning                                            who leaves it
 //! 0        0         nobody is out; a wait is over at once              add -> counter > 0
@@ -13,9 +13,9 @@
 //! 1. WAITERS is set only under the lock of the group's queue, and only while the counter is above 0. It may stay when
 //!    those who waited have left: it says "look into the queue", not "somebody is there".
 //! 2. The counter leaves (0, WAITERS) only after the queue was looked into under its lock.
-//! 3. The generation is the number of times that the counter has come down to 0: a word that is the same at two looks
-//!    has not changed between them. It wraps after 2^31 times.
-//! 4. A change that is refused has changed nothing.
+//! 3. The generation is the number of times that members were added: a word that is the same at two looks has not changed
+//!    between them. It wraps after 2^31 times.
+//! 4. A change that is refused has changed nothing; a `done` too many is undone at once.
 //!
 //! Ordering pair: a change (Release) -> `is_zero`, `start_wait` (Acquire): who sees 0 sees what all members did, for all
 //! changes form one release sequence.
@@ -24,10 +24,9 @@ use crate::shim::{AtomicU64, Ordering::*};
 use crate::wait::op::Look;
 
 const WAITERS: u64 = 1;
-const GENERATION: u64 = 2;
-const GENERATIONS: u64 = (1 << 32) - GENERATION;
-const COUNTER: u32 = 32;
-/// As in Go the counter is a signed number of 32 bits.
+const MEMBER: u64 = 1 << 1;
+/// Stands at the top, so that it wraps by itself.
+const GENERATION: u64 = 1 << 33;
 const MAX: i64 = i32::MAX as i64;
 
 /// The word.
@@ -92,6 +91,21 @@ impl State {
         }
     }
 
+    /// One member less. A single step, without a look before: this is where many members end at once.
+    #[inline]
+    pub(super) fn done(&self) -> Result<Change, Refused> {
+        // ORDERING: as in `add`.
+        let old = self.0.fetch_sub(MEMBER, AcqRel);
+        match (counter(old), old & WAITERS) {
+            (0, _) => {
+                self.0.fetch_add(MEMBER, Relaxed);
+                Err(Refused::Negative)
+            }
+            (1, WAITERS) => Ok(Change::Release),
+            _ => Ok(Change::Done),
+        }
+    }
+
     /// Somebody is about to be queued; under the lock. False: nobody is out, there is nothing to wait for.
     #[must_use]
     pub(super) fn start_wait(&self) -> bool {
@@ -125,7 +139,7 @@ impl State {
 }
 
 fn counter(word: u64) -> u32 {
-    (word >> COUNTER) as u32
+    (word / MEMBER) as u32
 }
 
 /// The word after `delta` more, and what is to be done then.
@@ -138,22 +152,19 @@ fn added(old: u64, delta: i64) -> Result<(u64, Change), Refused> {
         0..=MAX => {}
         _ => return Err(Refused::Overflow),
     }
-    let waiters = old & WAITERS;
-    if before == 0 && after > 0 && waiters != 0 {
+    let waited_for = old & WAITERS != 0;
+    if before == 0 && after > 0 && waited_for {
         return Ok((old, Change::Busy));
     }
-    let ends = after == 0 && before > 0;
-    let generation = if ends {
-        old.wrapping_add(GENERATION)
-    } else {
-        old
-    } & GENERATIONS;
-    let change = if ends && waiters != 0 {
-        Change::Release
-    } else {
-        Change::Done
+    let generation = if delta > 0 { GENERATION } else { 0 };
+    let new = old
+        .wrapping_add((delta as u64).wrapping_mul(MEMBER))
+        .wrapping_add(generation);
+    let change = match after == 0 && before > 0 && waited_for {
+        true => Change::Release,
+        false => Change::Done,
     };
-    Ok(((after as u64) << COUNTER | generation | waiters, change))
+    Ok((new, change))
 }
 
 #[cfg(all(test, not(gochan_loom)))]
@@ -161,15 +172,15 @@ mod tests {
     use super::*;
 
     fn word(counter: u64, generation: u64, waiters: u64) -> u64 {
-        counter << 32 | generation << 1 | waiters
+        generation << 33 | counter << 1 | waiters
     }
 
     #[test]
     fn changes() {
-        assert_eq!(added(word(0, 3, 0), 2), Ok((word(2, 3, 0), Change::Done)));
+        assert_eq!(added(word(0, 3, 0), 2), Ok((word(2, 4, 0), Change::Done)));
         assert_eq!(added(word(2, 3, 1), -1), Ok((word(1, 3, 1), Change::Done)));
-        assert_eq!(added(word(2, 3, 0), -2), Ok((word(0, 4, 0), Change::Done)));
-        let last = Ok((word(0, 4, 1), Change::Release));
+        assert_eq!(added(word(2, 3, 0), -2), Ok((word(0, 3, 0), Change::Done)));
+        let last = Ok((word(0, 3, 1), Change::Release));
         assert_eq!(added(word(1, 3, 1), -1), last);
         assert_eq!(added(word(0, 3, 1), 1), Ok((word(0, 3, 1), Change::Busy)));
         assert_eq!(added(word(0, 3, 0), 0), Ok((word(0, 3, 0), Change::Done)));
@@ -179,8 +190,16 @@ mod tests {
     #[test]
     fn the_generation_wraps_and_stays_in_its_bits() {
         let all = (1 << 31) - 1;
-        let wrapped = Ok((word(0, 0, 1), Change::Release));
-        assert_eq!(added(word(1, all, 1), -1), wrapped);
+        assert_eq!(added(word(1, all, 1), 1), Ok((word(2, 0, 1), Change::Done)));
+    }
+
+    #[test]
+    fn a_done_too_many_is_undone() {
+        let state = State(AtomicU64::new(word(1, 7, 1)));
+        assert_eq!(state.done(), Ok(Change::Release));
+        assert_eq!(state.0.load(Relaxed), word(0, 7, 1));
+        assert_eq!(state.done(), Err(Refused::Negative));
+        assert_eq!(state.0.load(Relaxed), word(0, 7, 1));
     }
 
     #[test]
