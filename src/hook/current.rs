@@ -169,6 +169,16 @@ pub(crate) fn slice_is_over() -> bool {
 
 // === for operations ===
 
+/// The time, in ticks, for a limit that a little later does as well. Whoever runs as a task looks at the clock now and
+/// then, so that it needs no reading for it.
+#[inline]
+pub(crate) fn roughly_now() -> u64 {
+    match record() {
+        Some(_) => clock::recent(),
+        None => clock::ticks(),
+    }
+}
+
 /// Whether `waker` is the one that the running poll was given.
 #[inline]
 pub(crate) fn is_own_waker(waker: &Waker) -> bool {

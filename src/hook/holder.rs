@@ -107,11 +107,7 @@ impl Hold {
 
     /// `who` has it from now on, a task that does not run yet.
     pub(crate) fn acquired_for(id: ObjId, who: ObjId, site: Site) -> Hold {
-        let since = match current::record() {
-            Some(_) => clock::recent(),
-            None => clock::ticks(),
-        };
-        Slot::about(who, site, since).hold(id.raw())
+        Slot::about(who, site, current::roughly_now()).hold(id.raw())
     }
 
     /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).

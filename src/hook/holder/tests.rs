@@ -127,6 +127,46 @@ fn slots_come_back_from_the_end_of_a_thread() {
     assert!(COMMON.lock().all.len() < 2_000);
 }
 
+/// Also the near ones of a thread that ended while they were held.
+#[test]
+fn near_slots_come_back_when_their_thread_is_gone() {
+    let lock = ObjId::fresh(Kind::Mutex);
+    for _ in 0..1_000 {
+        let take = move || [0; NEAR].map(|_| Hold::acquired(lock, here()));
+        let holds = thread::spawn(take).join().unwrap();
+        assert_eq!(holdings(lock).len(), NEAR);
+        holds.into_iter().for_each(Hold::released);
+        assert_eq!(holdings(lock), []);
+    }
+    assert!(COMMON.lock().all.len() < 2_000);
+}
+
+#[test]
+fn the_slots_of_a_thread_are_used_again_in_any_order() {
+    let (lock, task) = (ObjId::fresh(Kind::Mutex), born());
+    let mut held = Vec::new();
+    for round in 0..200 {
+        held.push(polled(task, || Hold::acquired(lock, here())));
+        if round % 3 == 0 {
+            held.swap_remove(round % held.len()).released();
+        }
+        assert_eq!(holdings(lock).len(), held.len());
+    }
+    held.into_iter().for_each(Hold::released);
+    assert_eq!(holdings(lock), []);
+}
+
+#[test]
+fn what_was_not_taken_is_not_held() {
+    let (lock, task) = (ObjId::fresh(Kind::Mutex), born());
+    for taken in [false, true, false] {
+        let hold = polled(task, || Hold::if_taken(lock, here(), || taken));
+        assert_eq!(holdings(lock).len(), usize::from(taken));
+        hold.into_iter().for_each(Hold::released);
+    }
+    assert_eq!(holdings(lock), []);
+}
+
 #[test]
 fn a_thread_holds_under_its_own_name() {
     let lock = ObjId::fresh(Kind::Mutex);

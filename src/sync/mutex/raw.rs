@@ -282,14 +282,9 @@ impl RawMutex {
     /// Whether the waiter that was nudged has waited for so long that it must not be passed any more.
     #[inline]
     fn nudged_is_late(&self) -> bool {
-        // A task looks at the clock now and then; a reading for each unlock would cost more than the unlock.
-        let now = match current::record() {
-            Some(_) => clock::recent(),
-            None => clock::ticks(),
-        };
         // ORDERING: Relaxed: written before WOKEN was set, under the lock; an older value is one of an earlier nudge,
         // and then we look for nothing.
-        is_long(now.saturating_sub(self.nudged_since.load(Relaxed)))
+        is_long(current::roughly_now().saturating_sub(self.nudged_since.load(Relaxed)))
     }
 
     /// Sees to the waiters, if the mutex is free: nudges the first, or hands over to it.

@@ -207,7 +207,8 @@ mod tests {
         let full = word(MAX as u64, 0, 0);
         assert_eq!(added(full, 1), Err(Refused::Overflow));
         assert_eq!(added(full, i64::MAX), Err(Refused::Overflow));
-        assert_eq!(added(word(0, 0, 0), MAX), Ok((full, Change::Done)));
+        let filled = word(MAX as u64, 1, 0);
+        assert_eq!(added(word(0, 0, 0), MAX), Ok((filled, Change::Done)));
         assert_eq!(added(word(0, 0, 0), MAX + 1), Err(Refused::Overflow));
         assert_eq!(added(word(0, 0, 0), -1), Err(Refused::Negative));
         assert_eq!(added(word(3, 0, 1), i64::MIN), Err(Refused::Negative));
