@@ -53,8 +53,8 @@ pub(super) struct Core {
     stride: u64,
     /// When they last had, in ticks of the clock.
     tended: u64,
-    /// The global queue goes first this time.
-    global_first: bool,
+    /// The tick at which the global queue goes first.
+    global_at: u64,
     /// The length of a time slice, in ticks.
     slice: u64,
     searching: bool,
@@ -93,7 +93,7 @@ impl Core {
             tend_at: 0,
             stride: 1,
             tended: 0,
-            global_first: false,
+            global_at: 0,
             slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
             searching: false,
             hopeful: false,
@@ -101,12 +101,14 @@ impl Core {
     }
 
     /// The next task of this slot, or a batch of the global queue.
+    #[inline(always)]
     fn next(&mut self, shared: &Shared) -> Option<Runnable> {
-        if self.tally.polls.is_multiple_of(FAIRNESS)
-            && let Some(task) = shared.inject.pop()
-        {
-            self.new_slice();
-            return Some(task);
+        if self.tally.polls == self.global_at {
+            self.global_at += FAIRNESS;
+            if let Some(task) = shared.inject.pop() {
+                self.new_slice();
+                return Some(task);
+            }
         }
         if let Some(task) = self.local.take_next() {
             if !current::slice_is_over() {
@@ -131,7 +133,6 @@ impl Core {
         };
         self.tend_at = self.tally.polls + self.stride;
         self.tended = now;
-        self.global_first = true;
         self.show(shared);
     }
 
@@ -290,14 +291,14 @@ impl Worker {
     }
 
     fn execute(&self, task: Runnable) {
-        let (task, yielded) = match task.run() {
+        let (task, yields) = match task.run() {
             Outcome::Gone => return,
-            Outcome::Again(task) => (task, false),
-            Outcome::Yield(task) => (task, true),
+            Outcome::Again(task) => (task, 0),
+            Outcome::Yield(task) => (task, 1),
         };
         match self.core.borrow() {
             Some(mut core) => {
-                core.tally.yields += u64::from(yielded);
+                core.tally.yields += yields;
                 core.push_back(&self.shared, task);
             }
             None => self.push_remote(task),
