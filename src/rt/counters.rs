@@ -19,13 +19,20 @@ macro_rules! counters {
         }
 
         /// The counts as they were shown last.
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub(super) struct Counters {
             $($name: AtomicU64,)*
             awake_since: AtomicU64,
         }
 
         impl Counters {
+            pub(super) fn new() -> Counters {
+                Counters {
+                    $($name: AtomicU64::new(0),)*
+                    awake_since: AtomicU64::new(0),
+                }
+            }
+
             /// For the owner.
             pub(super) fn show(&self, tally: &Tally) {
                 $(self.$name.store(tally.$name, Relaxed);)*

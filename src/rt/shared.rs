@@ -69,7 +69,10 @@ impl Shared {
         driver.set_unpark(Box::new(move || keeper.nudge_keeper()));
         let shared = Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            counters: queues.iter().map(|_| CachePadded::default()).collect(),
+            counters: queues
+                .iter()
+                .map(|_| CachePadded::new(Counters::new()))
+                .collect(),
             queues: queues.into(),
             inject: Inject::new(),
             idle,
