@@ -14,7 +14,8 @@
 //! ([`Idle::end_search`]), both -> asleep ([`Idle::sleep`]), asleep -> searching by a waker ([`Idle::wake_one`]) or by
 //! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers. It is the
 //! last to be woken for work, and when it leaves by itself it appoints another. Once there are sockets it sleeps in their
-//! poller ([`parker`](super::parker)).
+//! poller ([`parker`](super::parker)); if it leaves because of them it stays keeper while it is awake, and the others sleep
+//! on. When it then stays in one poll, the monitor [relieves](Idle::relieve) it.
 //!
 //! # To post work
 //!
@@ -116,12 +117,6 @@ impl Idle {
     /// Whether a worker other than the one that asks, which sleeps, is awake.
     pub(super) fn somebody_is_awake(&self) -> bool {
         self.counts().awake() > 0
-    }
-
-    /// How many workers are awake, and how many of these search.
-    pub(super) fn awake_and_searching(&self) -> (usize, usize) {
-        let counts = self.counts();
-        (counts.awake(), counts.searching())
     }
 
     /// Whether a worker is asleep.
@@ -250,23 +245,68 @@ impl Idle {
         true
     }
 
+    /// As [`leave`](Self::leave), because of sockets. The keeper stays what it is: it will be back in the poller in a moment,
+    /// and to wake another worker for that moment would cost more than what there is to do.
+    pub(super) fn leave_for_sockets(&self, slot: usize) -> bool {
+        let mut sleepers = self.sleepers.lock();
+        let Some(at) = sleepers.iter().position(|s| s.slot == slot) else {
+            return false;
+        };
+        let keeper = self.keeper.load(Relaxed);
+        let all_slept = self.counts().awake() == 0;
+        self.remove(&mut sleepers, at);
+        self.keeper.store(keeper, Relaxed);
+        drop(sleepers);
+        if all_slept {
+            self.nap.end();
+        }
+        true
+    }
+
+    /// The worker of this slot stays in one poll: if it is the keeper, another one is from now on.
+    pub(super) fn relieve(&self, slot: usize) {
+        if self.is_keeper(slot) {
+            self.appoint(slot);
+        }
+    }
+
+    /// Instead of `slot`, unless that one sleeps.
+    #[cold]
+    fn appoint(&self, slot: usize) {
+        let sleepers = self.sleepers.lock();
+        if !self.is_keeper(slot) || self.keeper_of(&sleepers).is_some() {
+            return;
+        }
+        let heir = sleepers.last();
+        self.keeper.store(heir.map_or(NOBODY, |s| s.slot), Relaxed);
+        let heir = heir.map(|heir| Arc::clone(&heir.parker));
+        drop(sleepers);
+        if let Some(heir) = heir {
+            heir.nudge();
+        }
+    }
+
     pub(super) fn is_keeper(&self, slot: usize) -> bool {
         self.keeper.load(Relaxed) == slot
     }
 
-    /// Lets the keeper look at the time again.
-    pub(super) fn nudge_keeper(&self) {
+    /// Lets the keeper look at the time again. A worker that asks looks itself, when it has nothing else to do: if the keeper
+    /// is awake it is left alone then.
+    pub(super) fn nudge_keeper(&self, by_worker: bool) {
         // ORDERING: against a keeper that looks at the earliest deadline before it parks: our caller has stored a new one,
-        // and the keeper has fenced since it announced itself.
+        // and the keeper has fenced since it announced itself. One that is awake announces itself under the lock later.
         fence(SeqCst);
-        if self.keeper.load(Relaxed) == NOBODY {
+        let slot = self.keeper.load(Relaxed);
+        if slot == NOBODY {
             return;
         }
         let sleepers = self.sleepers.lock();
         let keeper = self.keeper_of(&sleepers);
         drop(sleepers);
-        if let Some(keeper) = keeper {
-            keeper.nudge();
+        match keeper {
+            Some(keeper) => keeper.nudge(),
+            None if !by_worker => self.appoint(slot),
+            None => {}
         }
     }
 

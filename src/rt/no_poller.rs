@@ -42,6 +42,10 @@ impl Poller {
         match *self {}
     }
 
+    pub(super) fn is_due(&self) -> bool {
+        match *self {}
+    }
+
     pub(super) fn is_stale(&self) -> bool {
         match *self {}
     }

@@ -7,7 +7,7 @@
 //! the keeper, the one sleeping worker        waits in it until the next timer ([`Poller::sleep`])   `netpoll(delay)`
 //!   that sleeps with a timeout
 //! a searching worker, at each turn           without waiting ([`Poller::try_collect`])              `netpoll(0)` in `findRunnable`
-//! a busy worker, when it looks at timers     without waiting                                        -
+//! a busy worker, when it looks at timers     without waiting, 0.5 ms after the last look            -
 //! whoever watches busy workers               without waiting, if nobody has for a while             sysmon
 //!   ([`Poller::is_stale`])
 //! ```
@@ -49,6 +49,8 @@ use crate::wait::wakes::Wakes;
 
 /// Events taken in one look; what is more comes with the next.
 const EVENTS: usize = 256;
+/// A busy worker looks that often at most.
+const DUE_NS: u64 = 500_000;
 /// The token of the interrupt.
 const INTERRUPT: Token = Token(usize::MAX);
 /// A sleep that is shorter ends to the microsecond, a longer one at first to the millisecond.
@@ -242,6 +244,11 @@ impl Poller {
                 tell(source, event, wakes);
             }
         }
+    }
+
+    /// Whether a busy worker should look: what waits in its queue goes before what has just come, but not for long.
+    pub(super) fn is_due(&self) -> bool {
+        clock::ns_since(self.looked.load(Relaxed)) >= DUE_NS
     }
 
     /// Whether nobody has looked for a while. For whoever watches the workers.

@@ -213,13 +213,7 @@ impl<T> Taker<T> {
 
     /// Whether the item with this label is here, at this moment.
     pub(super) fn holds(&self, label: u32) -> bool {
-        self.label() == Some(label)
-    }
-
-    /// The label of the item that is here, at this moment.
-    pub(super) fn label(&self) -> Option<u32> {
-        let here = !self.0.item.load(Relaxed).is_null();
-        here.then(|| self.0.label.load(Relaxed))
+        !self.0.item.load(Relaxed).is_null() && self.0.label.load(Relaxed) == label
     }
 
     /// Whether this is the other end of that seat.

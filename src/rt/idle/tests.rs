@@ -177,3 +177,29 @@ fn half_of_the_awake_may_search() {
     assert!(!idle.end_search());
     assert!(idle.end_search());
 }
+
+#[test]
+fn a_keeper_that_leaves_for_sockets_is_keeper_until_it_is_relieved() {
+    let idle = Idle::new(3);
+    let parkers: Vec<_> = (0..3).map(|_| Parker::new()).collect();
+    idle.sleep(0, &parkers[0], false);
+    assert!(idle.leave_for_sockets(0));
+    idle.sleep(1, &parkers[1], false);
+    idle.sleep(2, &parkers[2], false);
+    assert!(idle.is_keeper(0), "it will be back");
+    idle.nudge_keeper(true);
+    assert!(idle.is_keeper(0), "a worker sees to its timers itself");
+    idle.relieve(1);
+    assert!(idle.is_keeper(0), "that one is not the keeper");
+    idle.relieve(0);
+    assert!(idle.is_keeper(2), "somebody who sleeps");
+    idle.relieve(2);
+    assert!(idle.is_keeper(2), "asleep, it is where it should be");
+    assert!(idle.leave_for_sockets(2));
+    idle.nudge_keeper(false);
+    assert!(idle.is_keeper(1), "a timer from outside must not wait");
+    assert!(idle.leave_for_sockets(1));
+    idle.relieve(1);
+    idle.sleep(0, &parkers[0], false);
+    assert!(idle.is_keeper(0), "there was nobody else");
+}

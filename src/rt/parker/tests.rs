@@ -101,7 +101,7 @@ fn loom_timer_v_sleep_in_the_poller() {
         let (setter, timers) = (Arc::clone(&idle), Arc::clone(&earliest));
         let setting = thread::spawn(move || {
             timers.store(1, Relaxed);
-            setter.nudge_keeper();
+            setter.nudge_keeper(false);
         });
         idle.sleep(0, &parker, false);
         while earliest.load(Relaxed) == 0 || !idle.leave(0) {
@@ -124,7 +124,7 @@ fn loom_first_socket_v_sleep() {
         let (maker, place) = (Arc::clone(&idle), Arc::clone(&made));
         let making = thread::spawn(move || {
             place.store(1, Relaxed);
-            maker.nudge_keeper();
+            maker.nudge_keeper(false);
         });
         idle.sleep(0, &parker, false);
         while made.load(Relaxed) == 0 {
