@@ -5,6 +5,7 @@
 
 mod cancel;
 mod channel;
+mod echo;
 mod fairness;
 mod memory;
 mod mutex;
@@ -35,6 +36,7 @@ pub fn register(rows: &mut Registry) {
     fairness::register(rows);
     timer::register(rows);
     cancel::register(rows);
+    echo::register(rows);
 }
 
 /// What gochan has yet to get before it can take part in a case.

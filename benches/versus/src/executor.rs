@@ -16,6 +16,7 @@ use crate::measure::{Figure, Operation, Spent};
 use pin_project_lite::pin_project;
 use std::fmt::Debug;
 use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -47,6 +48,26 @@ pub trait Executor: Sized + Send + Sync + 'static {
 
     fn sleep(d: Duration) -> impl Future<Output = ()> + Send;
 }
+
+/// An executor that has sockets, or a crate that has them for it.
+pub trait Net: Executor {
+    type Listener: Send + Sync + 'static;
+    type Stream: Send + 'static;
+
+    /// Listens at a free port of the loopback address.
+    fn bind() -> impl Future<Output = (Self::Listener, SocketAddr)> + Send;
+
+    fn accept(listener: &Self::Listener) -> impl Future<Output = Self::Stream> + Send;
+
+    fn connect(addr: SocketAddr) -> impl Future<Output = Self::Stream> + Send;
+
+    fn read(stream: &mut Self::Stream, buf: &mut [u8]) -> impl Future<Output = usize> + Send;
+
+    fn write_all(stream: &mut Self::Stream, buf: &[u8]) -> impl Future<Output = ()> + Send;
+}
+
+/// The address to listen at.
+const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 /// Binds a case to an executor: each call runs it as a task there.
 pub fn on<E, F, Fut>(case: F) -> impl Fn(usize) -> Operation + 'static

@@ -37,3 +37,14 @@ pub fn pin_to(cpu: usize) {
     set.set(cpu);
     sched_setaffinity(None, &set).expect("a thread may bind itself to a processor it may run on");
 }
+
+/// As many descriptors as the system lets us have.
+pub fn more_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, limit).expect("a higher limit of descriptors");
+}

@@ -111,6 +111,10 @@ group! {
     executors: "gochan" Gochan, "tokio" Tokio, "smol" Smol
 }
 group! {
+    /// Executors with sockets.
+    with_sockets: "gochan" Gochan, "tokio" Tokio, "smol" Smol
+}
+group! {
     /// Executors where one worker is all there is.
     executors_of_one: "tokio-ct" TokioCurrent
 }

@@ -1,9 +1,11 @@
 //! gochan's own runtime.
 
-use super::{Executor, Succeeded};
+use super::{Executor, LOOPBACK, Net, Succeeded};
 use gochan::Runtime;
+use gochan::net::{TcpListener, TcpStream};
 use gochan::task::JoinHandle;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub struct Gochan(Runtime);
@@ -47,5 +49,36 @@ impl Executor for Gochan {
 
     fn sleep(d: Duration) -> impl Future<Output = ()> + Send {
         gochan::sleep(d)
+    }
+}
+
+impl Net for Gochan {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    async fn bind() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(LOOPBACK).expect("a listener");
+        let addr = listener.local_addr();
+        (listener, addr)
+    }
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn connect(addr: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(addr).await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> usize {
+        stream.read(buf).await.expect("bytes")
+    }
+
+    async fn write_all(stream: &mut TcpStream, buf: &[u8]) {
+        stream.write_all(buf).await.expect("room");
     }
 }

@@ -1,9 +1,12 @@
 //! smol: one `async-executor` driven by as many threads as workers are asked for, each in `async-io`'s block_on, as
 //! the smol crate sets it up.
 
-use super::Executor;
+use super::{Executor, LOOPBACK, Net};
 use async_executor::{Executor as Global, Task};
+use async_io::Async;
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::future::{Future, pending};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -57,5 +60,38 @@ impl Executor for Smol {
 
     async fn sleep(d: Duration) {
         async_io::Timer::after(d).await;
+    }
+}
+
+impl Net for Smol {
+    type Listener = Async<TcpListener>;
+    type Stream = Async<TcpStream>;
+
+    async fn bind() -> (Async<TcpListener>, SocketAddr) {
+        let listener = Async::<TcpListener>::bind(LOOPBACK).expect("a listener");
+        let addr = listener.get_ref().local_addr().expect("an address");
+        (listener, addr)
+    }
+
+    async fn accept(listener: &Async<TcpListener>) -> Async<TcpStream> {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.get_ref().set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn connect(addr: SocketAddr) -> Async<TcpStream> {
+        let stream = Async::<TcpStream>::connect(addr)
+            .await
+            .expect("a connection");
+        stream.get_ref().set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn read(stream: &mut Async<TcpStream>, buf: &mut [u8]) -> usize {
+        stream.read(buf).await.expect("bytes")
+    }
+
+    async fn write_all(stream: &mut Async<TcpStream>, buf: &[u8]) {
+        stream.write_all(buf).await.expect("room");
     }
 }

@@ -1,9 +1,12 @@
 //! tokio: its multi-threaded runtime, and its current-thread runtime for what one worker can do without any care
 //! for others.
 
-use super::{Executor, Succeeded};
+use super::{Executor, LOOPBACK, Net, Succeeded};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -94,5 +97,36 @@ impl Executor for TokioCurrent {
 
     fn sleep(d: Duration) -> impl Future<Output = ()> + Send {
         Tokio::sleep(d)
+    }
+}
+
+impl Net for Tokio {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    async fn bind() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind(LOOPBACK).await.expect("a listener");
+        let addr = listener.local_addr().expect("an address");
+        (listener, addr)
+    }
+
+    async fn accept(listener: &TcpListener) -> TcpStream {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn connect(addr: SocketAddr) -> TcpStream {
+        let stream = TcpStream::connect(addr).await.expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        stream
+    }
+
+    async fn read(stream: &mut TcpStream, buf: &mut [u8]) -> usize {
+        stream.read(buf).await.expect("bytes")
+    }
+
+    async fn write_all(stream: &mut TcpStream, buf: &[u8]) {
+        stream.write_all(buf).await.expect("room");
     }
 }
