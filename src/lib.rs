@@ -36,7 +36,7 @@
 //! | who may call a job off, and until when it may go on | [`Context`], [`context`] |
 //! | locks | [`sync`] |
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
-//! | sockets | `net`, with the feature of that name |
+//! | sockets, signals | `net`, `signal`, with the feature `net` |
 //! | who waits for what | [`diag::dump`] |
 //! | every wait and wake, as it happens | [`hook`] |
 //!
@@ -71,6 +71,8 @@ pub mod net;
 mod rt;
 pub mod select;
 mod shim;
+#[cfg(feature = "net")]
+pub mod signal;
 pub mod sync;
 #[cfg(feature = "rt")]
 pub mod task;
@@ -98,8 +100,7 @@ pub use error::{
 pub use error::{BuildError, Cause, ContextError, Elapsed, RecvContextError, SendContextError};
 #[cfg(feature = "rt")]
 pub use rt::{
-    Builder, Runtime, RuntimeMetrics, WorkerMetrics, YieldNow, block_on, blocking, go, max_procs,
-    metrics, num_tasks, run, yield_now,
+    Builder, Runtime, YieldNow, block_on, blocking, go, max_procs, num_tasks, run, yield_now,
 };
 pub use select::{
     Sel2, Sel3, Sel4, Sel5, Sel6, Sel7, Sel8, Sel9, Sel10, Sel11, Sel12, SelectList, fut, select,

@@ -1,7 +1,14 @@
 //! Sockets: what they do when peers, deadlines, selects and the system interfere, and what a dump says of them.
-#![cfg(feature = "net")]
 
 mod common;
 
+#[path = "net/faults.rs"]
+mod faults;
+#[path = "net/http.rs"]
+mod http;
+#[path = "net/others.rs"]
+mod others;
+#[path = "net/pair.rs"]
+mod pair;
 #[path = "net/tcp.rs"]
 mod tcp;

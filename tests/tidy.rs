@@ -33,6 +33,7 @@ const ROOMS: &[Room] = &[
     Room("context", 3, &["time"]),
     Room("rt", 4, &["net"]),
     Room("net", 4, &["rt"]),
+    Room("signal", 4, &["rt", "net"]),
     Room("diag", 5, &[]),
 ];
 
@@ -118,6 +119,14 @@ const UNSAFE: &[(&str, &str)] = &[
         "reads the output and the join slot of the cell when the state says they are its own",
     ),
     ("src/task/waker.rs", "a waker is a pointer to the task cell"),
+    (
+        "src/net/hyper.rs",
+        "fills the buffers that hyper lends, which need not be initialised",
+    ),
+    (
+        "src/net/tokio_io.rs",
+        "fills the buffers that tokio's readers lend, which need not be initialised",
+    ),
     ("src/rt/queue.rs", "takes tasks out of a ring of pointers"),
     (
         "src/sync/rwmutex.rs",

@@ -50,6 +50,8 @@
 mod error;
 mod future;
 mod halves;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod listener;
 mod lookup;
 mod methods;
@@ -57,6 +59,8 @@ mod socket;
 mod stream;
 mod tcp;
 mod tcp_listener;
+#[cfg(feature = "tokio-io")]
+mod tokio_io;
 mod traits;
 mod udp;
 mod unix;

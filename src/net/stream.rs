@@ -7,6 +7,8 @@
 //!    once instead of asking. An end of the stream is never missed by that: the poller has said so, or will.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+#[cfg(any(feature = "hyper", feature = "tokio-io"))]
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll};
@@ -23,6 +25,12 @@ use crate::rt::{Site, Wait, Way};
 #[doc(hidden)]
 pub trait Raw: AsFd + AsRawFd + Send + Sync {
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
+    /// Into memory that need not be initialised: as many bytes of it as this returns are, afterwards.
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    fn read_uninit(&self, buf: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+        let (done, _) = rustix::io::read(self, buf)?;
+        Ok(done.len())
+    }
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
     fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -68,6 +76,21 @@ impl<S: Raw> Stream<S> {
         let room = buf.len();
         self.0.poll(Way::Read, wait, cx, site, |io| {
             let done = io.read(buf)?;
+            Ok((done, Left::after(done, room)))
+        })
+    }
+
+    #[cfg(any(feature = "hyper", feature = "tokio-io"))]
+    pub(super) fn poll_read_uninit(
+        &self,
+        wait: &mut Wait,
+        cx: &mut Context<'_>,
+        site: Site,
+        buf: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        let room = buf.len();
+        self.0.poll(Way::Read, wait, cx, site, |io| {
+            let done = io.read_uninit(buf)?;
             Ok((done, Left::after(done, room)))
         })
     }

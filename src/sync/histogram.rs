@@ -20,8 +20,7 @@ const SUBS: u64 = 1 << BITS;
 const BUCKETS: usize = (40 - BITS as usize + 1) * SUBS as usize;
 
 /// How often something took how long, in buckets that are at most an eighth of the times that they count: of those that had
-/// to wait, from [`Mutex::stats`](super::Mutex::stats) and [`RwMutex::stats`](super::RwMutex::stats), and of timers that fired late, from
-/// `Runtime::metrics`.
+/// to wait, from [`Mutex::stats`](super::Mutex::stats) and [`RwMutex::stats`](super::RwMutex::stats).
 ///
 /// ```
 /// let mutex = gochan::sync::Mutex::new(());
@@ -34,12 +33,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    pub(crate) const fn new() -> Histogram {
+    pub(super) const fn new() -> Histogram {
         Histogram { counts: None }
     }
 
     #[cold]
-    pub(crate) fn count_one(&mut self, ns: u64) {
+    pub(super) fn count_one(&mut self, ns: u64) {
         let counts = self.counts.get_or_insert_with(|| Box::new([0; BUCKETS]));
         let count = &mut counts[bucket(ns)];
         *count = count.saturating_add(1);
