@@ -57,7 +57,7 @@ pub fn blocking<R>(f: impl FnOnce() -> R) -> R {
             let _noted = current::enter_blocking(WaitReason::Blocking, site);
             return f();
         };
-        let call = Call::enter(worker);
+        let call = Call::enter(worker, site);
         let _noted = current::enter_blocking(call.reason(), site);
         f()
     })
@@ -82,10 +82,10 @@ enum Slot {
 }
 
 impl<'a> Call<'a> {
-    fn enter(worker: &'a Worker) -> Call<'a> {
+    fn enter(worker: &'a Worker, site: &'static Location<'static>) -> Call<'a> {
         let slot = match worker.is_wanted() {
             None => Slot::None,
-            Some(true) => Call::give(worker),
+            Some(true) => Call::give(worker, site),
             Some(false) => Slot::Kept,
         };
         let offers = matches!(slot, Slot::Kept | Slot::Stuck);
@@ -100,12 +100,12 @@ impl<'a> Call<'a> {
         Call { worker, slot }
     }
 
-    fn give(worker: &Worker) -> Slot {
+    fn give(worker: &Worker, site: &'static Location<'static>) -> Slot {
         let Some(core) = worker.take_core() else {
             return Slot::None;
         };
         let slot = core.slot();
-        match Threads::give(worker.shared(), core) {
+        match Threads::give(worker.shared(), core, Some(site)) {
             Ok(()) => Slot::Given(slot),
             Err(refused) => {
                 worker.put_core(refused.core);
@@ -143,7 +143,7 @@ pub(super) fn hand_off() {
         else {
             return;
         };
-        if let Err(refused) = Threads::give(worker.shared(), core) {
+        if let Err(refused) = Threads::give(worker.shared(), core, None) {
             worker.put_core(refused.core);
         }
     });

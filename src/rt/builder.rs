@@ -104,7 +104,7 @@ impl Builder {
         // Dropped with an error, it ends the threads that have been started.
         let runtime = Runtime { shared };
         for core in cores {
-            let given = Threads::give(&runtime.shared, core);
+            let given = Threads::give(&runtime.shared, core, None);
             given.map_err(|refused| BuildError::Thread(refused.error))?;
         }
         Threads::start_sysmon(&runtime.shared).map_err(BuildError::Thread)?;

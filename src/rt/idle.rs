@@ -119,6 +119,12 @@ impl Idle {
         self.counts().awake() > 0
     }
 
+    /// How many workers are awake, and how many of these search.
+    pub(super) fn awake_and_searching(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.awake(), counts.searching())
+    }
+
     /// Whether a worker is asleep.
     pub(super) fn somebody_sleeps(&self) -> bool {
         self.counts().awake() < self.workers

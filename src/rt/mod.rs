@@ -5,16 +5,20 @@
 // waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `worker` the loop, `seat` where
 // it keeps its slot, `threads` the threads and who holds which slot, `spares` the exchange between them, `sysmon` the thread that
 // watches them and `nap` its sleep, `shared` what they share and the end of it, `context` which of it a thread belongs to.
+// `counters` is what slots have done, `metrics` shows it as a value, `schedtrace` as Go's lines, `debug` says which of them.
 // `spawn`, `group`, `errgroup`, `blocking`,
 // `builder` and `yield_now` are the public face.
 
 mod blocking;
 mod builder;
 mod context;
+mod counters;
+mod debug;
 mod errgroup;
 mod group;
 mod idle;
 mod inject;
+mod metrics;
 mod nap;
 mod parker;
 #[cfg(not(feature = "net"))]
@@ -23,6 +27,7 @@ mod poller;
 #[cfg(feature = "net")]
 mod poller;
 mod queue;
+mod schedtrace;
 mod seat;
 mod shared;
 #[cfg(feature = "net")]
@@ -36,6 +41,7 @@ mod yield_now;
 
 pub use self::blocking::blocking;
 pub use self::builder::{Builder, Runtime};
+pub use self::metrics::{RuntimeMetrics, WorkerMetrics, metrics};
 #[cfg(feature = "net")]
 pub(crate) use self::poller::Poller;
 #[cfg(feature = "net")]

@@ -213,7 +213,13 @@ impl<T> Taker<T> {
 
     /// Whether the item with this label is here, at this moment.
     pub(super) fn holds(&self, label: u32) -> bool {
-        !self.0.item.load(Relaxed).is_null() && self.0.label.load(Relaxed) == label
+        self.label() == Some(label)
+    }
+
+    /// The label of the item that is here, at this moment.
+    pub(super) fn label(&self) -> Option<u32> {
+        let here = !self.0.item.load(Relaxed).is_null();
+        here.then(|| self.0.label.load(Relaxed))
     }
 
     /// Whether this is the other end of that seat.

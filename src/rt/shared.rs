@@ -10,6 +10,7 @@
 
 use std::future::Future;
 
+use super::counters::Counters;
 use super::idle::Idle;
 use super::inject::Inject;
 use super::poller::Place;
@@ -17,6 +18,8 @@ use super::queue::{Queue, queue};
 use super::threads::Threads;
 use super::worker::Core;
 use super::{blocking, context};
+use crossbeam_utils::CachePadded;
+
 use crate::hook::registry;
 use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
 use crate::task::{self, JoinHandle, Runnable, Schedule, Spawn};
@@ -28,6 +31,7 @@ pub(super) struct Shared {
     /// The number of this runtime in records, never given twice.
     pub(super) id: u32,
     pub(super) queues: Box<[Arc<Queue>]>,
+    pub(super) counters: Box<[CachePadded<Counters>]>,
     pub(super) inject: Inject,
     pub(super) idle: Arc<Idle>,
     pub(super) driver: Arc<Driver>,
@@ -66,6 +70,10 @@ impl Shared {
         driver.set_unpark(Box::new(move || keeper.nudge_keeper(by_worker())));
         let shared = Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+            counters: queues
+                .iter()
+                .map(|_| CachePadded::new(Counters::new()))
+                .collect(),
             queues: queues.into(),
             inject: Inject::new(),
             idle,

@@ -110,6 +110,10 @@ impl<T> Spares<T> {
         )
     }
 
+    pub(super) fn asleep(&self) -> usize {
+        self.asleep.len()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }

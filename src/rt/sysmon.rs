@@ -21,7 +21,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::debug::{Debug, debug};
 use super::parker::Parker;
+use super::schedtrace::Trace;
 use super::shared::Shared;
 use super::threads::{AbortOnPanic, Seated, Threads};
 use super::worker::Core;
@@ -46,6 +48,9 @@ pub(super) struct Sysmon {
     looks: Vec<Look>,
     stuck: Vec<Stuck>,
     pace: Pace,
+    debug: Debug,
+    /// When it began to trace, and when the next line is due.
+    traced: Option<(Instant, Instant)>,
 }
 
 /// One poll of one task.
@@ -109,6 +114,8 @@ impl Sysmon {
             looks: vec![Look::default(); slots],
             stuck: Vec::new(),
             pace: Pace::default(),
+            debug: debug(),
+            traced: None,
         }
     }
 
@@ -125,6 +132,7 @@ impl Sysmon {
             }
             self.look_at_sockets();
             self.tell(now);
+            self.trace(now);
             self.pace.done(busy, self.shared.idle.somebody_is_awake());
         }
         for stuck in &self.stuck {
@@ -136,13 +144,15 @@ impl Sysmon {
         let idle = &self.shared.idle;
         if self.pace.is_over() && !idle.somebody_is_awake() {
             self.looks.fill(Look::default());
-            let tell = self.stuck.iter().map(Stuck::tell_in).min();
+            let tell = self.stuck.iter().map(Stuck::tell_in);
+            let tell = tell.chain(self.trace_in()).min();
             let is_awake = || idle.somebody_is_awake() || self.shared.is_closing();
             idle.nap.deep(parker, tell, is_awake);
             self.pace.start(AFTER_NAP);
         } else {
             let long = self.pace.delay > SHORTEST * 4;
-            if idle.nap.short(parker, self.pace.delay, long) {
+            let delay = self.pace.delay.min(self.trace_in().unwrap_or(LONGEST));
+            if idle.nap.short(parker, delay, long) {
                 self.pace.start(SHORTEST);
             }
         }
@@ -235,7 +245,12 @@ impl Sysmon {
     /// Takes the core from where it is. From now on nobody sees by the slot what the thread does that had it.
     fn retake(&mut self, slot: usize, seat: &Seated) -> bool {
         let polled = |core: &Core| core.polled().map(Poll::of);
-        let Some(poll) = Threads::retake(&self.shared, &seat.taker, polled) else {
+        // The call that it is in, or where the task was spawned that does not end its poll.
+        let seen = self.looks[slot]
+            .poll
+            .and_then(|poll| poll.record.snapshot());
+        let site = seen.and_then(|seen| seen.wait.and_then(|wait| wait.site).or(seen.spawned));
+        let Some(poll) = Threads::retake(&self.shared, &seat.taker, site, polled) else {
             return false;
         };
         if let Some(poll) = poll {
@@ -270,15 +285,44 @@ impl Sysmon {
 
     /// Tells of the long polls whose time has come, and forgets those that are over.
     fn tell(&mut self, now: Instant) {
+        let print = self.debug.longpoll;
         self.stuck.retain_mut(|stuck| {
             let lasts = stuck.poll.lasts();
             if !lasts {
                 long::over(stuck.poll.task);
             } else if now.saturating_duration_since(stuck.since) >= stuck.tell_after {
-                stuck.tell();
+                stuck.tell(print);
             }
             lasts
         });
+    }
+
+    // === the trace ===
+
+    /// Prints a line each period.
+    fn trace(&mut self, now: Instant) {
+        let Some(period) = self.debug.schedtrace else {
+            return;
+        };
+        let (begun, next) = *self.traced.get_or_insert((now, now + period));
+        if now < next {
+            return;
+        }
+        self.traced = Some((begun, now + period));
+        let trace = Trace {
+            shared: &self.shared,
+            at: now - begun,
+            detail: self.debug.scheddetail,
+        };
+        eprint!("{trace}");
+    }
+
+    /// How long it is to the next line.
+    fn trace_in(&self) -> Option<Duration> {
+        let period = self.debug.schedtrace?;
+        Some(self.traced.map_or(period, |(_, next)| {
+            next.saturating_duration_since(Instant::now())
+        }))
     }
 }
 
@@ -287,7 +331,7 @@ impl Stuck {
         self.tell_after.saturating_sub(self.since.elapsed())
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, print: bool) {
         let lasted = self.since.elapsed();
         while self.tell_after <= lasted {
             self.tell_after *= 10;
@@ -300,6 +344,9 @@ impl Stuck {
             return;
         };
         let event = long::note(&seen, self.since, self.cause(lasted), self.taken_over);
+        if print {
+            eprintln!("gochan: {event}");
+        }
         if hook::on(hook::LONG_POLL) {
             hook::long_poll(event);
         }

@@ -17,6 +17,7 @@
 //!    last thread looks for what is left.
 
 use std::io;
+use std::panic::Location;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,19 @@ struct State {
     handles: Vec<JoinHandle<()>>,
     live: usize,
     started: usize,
+    /// What threads were started for, and how many.
+    created: Vec<(Site, u64)>,
+}
+
+/// What a thread is wanted for: a place in a task, or nothing but the runtime itself.
+pub(super) type Site = Option<&'static Location<'static>>;
+
+/// The threads in numbers.
+pub(super) struct Count {
+    pub(super) live: usize,
+    pub(super) spare: usize,
+    pub(super) limit: usize,
+    pub(super) created: Vec<(Site, u64)>,
 }
 
 /// A thread, as others see it.
@@ -75,6 +89,7 @@ impl Threads {
                 handles: Vec::new(),
                 live: 0,
                 started: 0,
+                created: Vec::new(),
             }),
         }
     }
@@ -82,14 +97,14 @@ impl Threads {
     // === cores change hands ===
 
     /// Hands `core` to a spare thread, or to a new one. When there is none to be had it comes back.
-    pub(super) fn give(shared: &Arc<Shared>, core: Box<Core>) -> Result<(), Refused> {
+    pub(super) fn give(shared: &Arc<Shared>, core: Box<Core>, site: Site) -> Result<(), Refused> {
         let mut state = shared.threads.state.lock();
         let slot = core.slot();
         if let Err(error) = shared.threads.room(&state) {
             return Err(Refused { core, error });
         }
         let call = state.spares.leave(core);
-        if let Err((mut state, error)) = answer(shared, state, call) {
+        if let Err((mut state, error)) = answer(shared, state, call, site) {
             // It is still there: the lock was held all the time.
             let core = state.spares.take_back(|core| core.slot() == slot);
             let core = core.expect("nobody took it");
@@ -103,6 +118,7 @@ impl Threads {
     pub(super) fn retake<R>(
         shared: &Arc<Shared>,
         seat: &Taker<Core>,
+        site: Site,
         seen: impl FnOnce(&Core) -> R,
     ) -> Option<R> {
         let mut state = shared.threads.state.lock();
@@ -111,7 +127,7 @@ impl Threads {
         let seen = seen(&core);
         let call = state.spares.leave(core);
         // Should the system refuse a thread, it stays with the spares until the first one comes.
-        drop(answer(shared, state, call));
+        drop(answer(shared, state, call, site));
         Some(seen)
     }
 
@@ -199,6 +215,23 @@ impl Threads {
         seats.find(|seat| seat.taker.holds(label)).cloned()
     }
 
+    /// Which slot each thread holds.
+    pub(super) fn slots(&self) -> Vec<Option<usize>> {
+        let state = self.state.lock();
+        let slot = |seat: &Seated| seat.taker.label().map(|label| label as usize);
+        state.seats.iter().map(slot).collect()
+    }
+
+    pub(super) fn count(&self) -> Count {
+        let state = self.state.lock();
+        Count {
+            live: state.live,
+            spare: state.spares.asleep(),
+            limit: self.limit,
+            created: state.created.clone(),
+        }
+    }
+
     /// Starts the monitor, which is joined as all others.
     pub(super) fn start_sysmon(shared: &Arc<Shared>) -> io::Result<()> {
         let name = format!("{}-sysmon", shared.threads.name);
@@ -242,6 +275,7 @@ fn answer<'a>(
     shared: &Arc<Shared>,
     mut state: Locked<'a>,
     call: Call,
+    site: Site,
 ) -> Result<(), (Locked<'a>, io::Error)> {
     match call {
         Call::Nobody => {}
@@ -261,6 +295,7 @@ fn answer<'a>(
             {
                 Ok(handle) => {
                     state.live += 1;
+                    state.note_created(site);
                     state.handles.push(handle);
                 }
                 Err(error) => {
@@ -287,6 +322,13 @@ fn sleep_until(parker: &Arc<Parker>, until: Instant) -> bool {
 }
 
 impl State {
+    fn note_created(&mut self, site: Site) {
+        match self.created.iter_mut().find(|(other, _)| *other == site) {
+            Some((_, count)) => *count += 1,
+            None => self.created.push((site, 1)),
+        }
+    }
+
     /// Joins the threads that are through already.
     fn reap(&mut self) {
         for at in (0..self.handles.len()).rev() {

@@ -17,6 +17,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::counters::Tally;
 use super::parker::Parker;
 use super::poller::Poller;
 use super::queue::Local;
@@ -31,7 +32,7 @@ use crate::util::rng;
 use crate::wait::wakes::Wakes;
 
 /// At the latest after so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
-const FAIRNESS: u32 = 61;
+const FAIRNESS: u64 = 61;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
 /// How often a searching worker looks at everybody before it sleeps.
@@ -46,14 +47,15 @@ const PATIENCE: u32 = 12;
 pub(super) struct Core {
     slot: usize,
     local: Local,
-    tick: u32,
+    /// What it has done. Its polls are the tick of this core.
+    tally: Tally,
     /// The tick at which timers and the global queue have their turn, and after how many ticks the next time.
-    tend_at: u32,
-    stride: u32,
+    tend_at: u64,
+    stride: u64,
     /// When they last had, in ticks of the clock.
     tended: u64,
-    /// The global queue goes first this time.
-    global_first: bool,
+    /// The tick at which the global queue goes first.
+    global_at: u64,
     /// The length of a time slice, in ticks.
     slice: u64,
     searching: bool,
@@ -83,14 +85,16 @@ pub(super) struct Worker {
 impl Core {
     pub(super) fn new(slot: usize, local: Local) -> Core {
         const SAMPLE: u64 = 1 << 20;
+        let mut tally = Tally::default();
+        tally.wake();
         Core {
             slot,
             local,
-            tick: 0,
+            tally,
             tend_at: 0,
             stride: 1,
             tended: 0,
-            global_first: false,
+            global_at: 0,
             slice: SLICE_NS * SAMPLE / clock::ticks_to_ns(SAMPLE).max(1),
             searching: false,
             hopeful: false,
@@ -98,15 +102,18 @@ impl Core {
     }
 
     /// The next task of this slot, or a batch of the global queue.
+    #[inline(always)]
     fn next(&mut self, shared: &Shared) -> Option<Runnable> {
-        if self.tick.is_multiple_of(FAIRNESS)
-            && let Some(task) = shared.inject.pop()
-        {
-            self.new_slice();
-            return Some(task);
+        if self.tally.polls == self.global_at {
+            self.global_at += FAIRNESS;
+            if let Some(task) = shared.inject.pop() {
+                self.new_slice();
+                return Some(task);
+            }
         }
         if let Some(task) = self.local.take_next() {
             if !current::slice_is_over() {
+                self.tally.next_hits += 1;
                 return Some(task);
             }
             self.push_back(shared, task);
@@ -117,7 +124,7 @@ impl Core {
     }
 
     /// Sets the next time of [`Next::Tend`]: twice as far off as the last, unless that turned out to be a time slice.
-    fn tend_later(&mut self) {
+    fn tend_later(&mut self, shared: &Shared) {
         let now = clock::ticks();
         let long = now.saturating_sub(self.tended) >= self.slice;
         self.stride = if long {
@@ -125,9 +132,14 @@ impl Core {
         } else {
             (2 * self.stride).min(FAIRNESS)
         };
-        self.tend_at = self.tick.wrapping_add(self.stride);
+        self.tend_at = self.tally.polls + self.stride;
         self.tended = now;
-        self.global_first = true;
+        self.show(shared);
+    }
+
+    /// Shows its counts to others.
+    fn show(&self, shared: &Shared) {
+        shared.counters[self.slot].show(&self.tally);
     }
 
     /// The clock is not read for it: the last wait that began on this thread did.
@@ -145,8 +157,11 @@ impl Core {
     /// To the end of the ring, without posting work.
     #[inline]
     fn push_back(&mut self, shared: &Shared, task: Runnable) {
-        self.local
-            .push(task, |spilled| shared.inject.extend(spilled));
+        let tally = &mut self.tally;
+        self.local.push(task, |spilled| {
+            tally.overflows += 1;
+            shared.inject.extend(spilled);
+        });
     }
 
     /// To the end of the ring, for anybody.
@@ -165,6 +180,7 @@ impl Core {
         let (before, from) = queues.split_at(start);
         for victim in from.iter().chain(before) {
             if let Some(task) = self.local.steal_from(victim) {
+                self.tally.steals += 1;
                 return Some(task);
             }
         }
@@ -256,8 +272,8 @@ impl Worker {
             return Next::Gone;
         };
         let core = &mut *core;
-        if core.tick == core.tend_at {
-            core.tend_later();
+        if core.tally.polls == core.tend_at {
+            core.tend_later(&self.shared);
             return Next::Tend;
         }
         match core.next(&self.shared) {
@@ -272,17 +288,22 @@ impl Worker {
         if core.searching {
             self.end_search(core);
         }
-        core.tick = core.tick.wrapping_add(1);
+        core.tally.polls += 1;
         core.local.set_polled(task.record());
         task
     }
 
     fn execute(&self, task: Runnable) {
-        let (Outcome::Again(task) | Outcome::Yield(task)) = task.run() else {
-            return;
+        let (task, yields) = match task.run() {
+            Outcome::Gone => return,
+            Outcome::Again(task) => (task, 0),
+            Outcome::Yield(task) => (task, 1),
         };
         match self.core.borrow() {
-            Some(mut core) => core.push_back(&self.shared, task),
+            Some(mut core) => {
+                core.tally.yields += yields;
+                core.push_back(&self.shared, task);
+            }
             None => self.push_remote(task),
         }
     }
@@ -308,7 +329,9 @@ impl Worker {
                 yield_now();
             }
         }
-        self.core.borrow()?.hopeful = false;
+        let core = &mut *self.core.borrow()?;
+        core.hopeful = false;
+        core.tally.steal_misses += 1;
         None
     }
 
@@ -356,7 +379,10 @@ impl Worker {
         // Who waits for sockets. They are told when this worker is awake, or it might go on sleeping with their tasks.
         let mut wakes = Wakes::new();
         if let Some(searching) = core.start_sleep() {
+            core.tally.sleep();
+            core.show(&self.shared);
             self.sleep_as(core.slot, searching, &mut wakes);
+            core.tally.wake();
             core.searching = true;
         }
         self.put_core(core);

@@ -20,7 +20,8 @@ const SUBS: u64 = 1 << BITS;
 const BUCKETS: usize = (40 - BITS as usize + 1) * SUBS as usize;
 
 /// How often something took how long, in buckets that are at most an eighth of the times that they count: of those that had
-/// to wait, from [`Mutex::stats`](super::Mutex::stats) and [`RwMutex::stats`](super::RwMutex::stats).
+/// to wait, from [`Mutex::stats`](super::Mutex::stats) and [`RwMutex::stats`](super::RwMutex::stats), and of timers that fired late, from
+/// `Runtime::metrics`.
 ///
 /// ```
 /// let mutex = gochan::sync::Mutex::new(());
@@ -33,12 +34,12 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    pub(super) const fn new() -> Histogram {
+    pub(crate) const fn new() -> Histogram {
         Histogram { counts: None }
     }
 
     #[cold]
-    pub(super) fn count_one(&mut self, ns: u64) {
+    pub(crate) fn count_one(&mut self, ns: u64) {
         let counts = self.counts.get_or_insert_with(|| Box::new([0; BUCKETS]));
         let count = &mut counts[bucket(ns)];
         *count = count.saturating_add(1);

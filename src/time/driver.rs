@@ -17,6 +17,7 @@
 
 use super::heap::{Heap, Key};
 use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed};
+use crate::sync::Histogram;
 use crate::wait::waiter::Slot;
 use crate::wait::wakes::Wakes;
 use std::fmt;
@@ -82,6 +83,8 @@ pub(crate) struct Driver {
 
 struct State {
     heap: Heap<Action>,
+    /// How late timers have fired.
+    lateness: Histogram,
     /// So many timers, and dead ones are looked for.
     sweep_at: usize,
     shut: bool,
@@ -94,6 +97,7 @@ impl Driver {
             earliest: AtomicU64::new(NEVER),
             state: Mutex::new(State {
                 heap: Heap::new(),
+                lateness: Histogram::new(),
                 sweep_at: SWEEP,
                 shut: false,
             }),
@@ -130,6 +134,16 @@ impl Driver {
         self.next()
     }
 
+    /// How many timers are pending.
+    pub(crate) fn pending(&self) -> usize {
+        self.state.lock().heap.len()
+    }
+
+    /// How late timers have fired: from their deadlines to the looks that found them due.
+    pub(crate) fn lateness(&self) -> Histogram {
+        self.state.lock().lateness.clone()
+    }
+
     /// Takes no timers any more, and sends those that are there elsewhere: tasks are woken and register with another
     /// driver when they look again.
     pub(crate) fn shut(&self) {
@@ -150,6 +164,9 @@ impl Driver {
                 let horizon = *horizon.get_or_insert(s.heap.horizon());
                 for place in &mut due {
                     *place = s.heap.pop_due(tick, horizon);
+                    if let Some((when, _)) = place {
+                        s.lateness.count_one(tick - *when);
+                    }
                 }
             });
             let full = due[BATCH - 1].is_some();
