@@ -178,16 +178,23 @@ impl<S> Socket<S> {
 }
 
 impl Place {
-    /// Its poller is gone. Of several who find that out one moves it.
+    /// It was said that its poller is gone. Of several who find that out one moves it; who finds it moved already has only seen
+    /// what was said late of the old one.
     #[cold]
     fn move_home(&self) -> io::Result<()> {
         let mut home = self.home.lock();
-        if self.source.is_astray() {
-            *home = Home::find(self.fd, &self.source)?;
+        loop {
+            if home.poller.is_shut() {
+                *home = Home::find(self.fd, &self.source)?;
+            }
+            // What the new one says of its own end, after it was shut, must not be taken back.
             self.source.settle();
-            drop(home);
-            self.source.try_anew();
+            if !home.poller.is_shut() {
+                break;
+            }
         }
+        drop(home);
+        self.source.try_anew();
         Ok(())
     }
 }

@@ -170,6 +170,11 @@ impl Poller {
         }
     }
 
+    /// Whether its sockets are to go elsewhere.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.sources.lock().shut
+    }
+
     // === looking ===
 
     /// Looks without waiting, unless somebody else is at it: who was waited for goes to `wakes`.

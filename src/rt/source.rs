@@ -184,11 +184,6 @@ impl Source {
         }
     }
 
-    /// Whether it still has none.
-    pub(crate) fn is_astray(&self) -> bool {
-        self.ways[0].word.load(Acquire) & ASTRAY != 0
-    }
-
     /// It has another one.
     pub(crate) fn settle(&self) {
         for way in &self.ways {

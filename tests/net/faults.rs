@@ -241,20 +241,23 @@ fn ten_thousand_idle_connections() {
 
 #[test]
 fn a_socket_outlives_the_runtime_that_it_was_made_in() {
-    watch(|| {
-        let rt = Runtime::builder().workers(1).build().unwrap();
-        let (a, b) = rt.block_on(pair());
-        let waits = go(async move { (a.read(&mut [0; 4]).await.unwrap(), a) });
-        waiting(waits.id());
-        rt.shutdown();
-        // The one who waits has moved to the default runtime's poller, by being woken.
-        gochan::block_on(async {
-            b.write_all(b"data").await.unwrap();
-            let (n, a) = waits.await.unwrap();
-            assert_eq!(n, 4);
-            a.write_all(b"back").await.unwrap();
-            assert_eq!(b.read(&mut [0; 8]).await.unwrap(), 4);
-        });
+    watch(|| (0..100).for_each(|_| outlives()));
+}
+
+/// Again and again: the reader may move its socket while the old poller is still telling the writer.
+fn outlives() {
+    let rt = Runtime::builder().workers(1).build().unwrap();
+    let (a, b) = rt.block_on(pair());
+    let waits = go(async move { (a.read(&mut [0; 4]).await.unwrap(), a) });
+    waiting(waits.id());
+    rt.shutdown();
+    // The one who waits has moved to the default runtime's poller, by being woken.
+    gochan::block_on(async {
+        b.write_all(b"data").await.unwrap();
+        let (n, a) = waits.await.unwrap();
+        assert_eq!(n, 4);
+        a.write_all(b"back").await.unwrap();
+        assert_eq!(b.read(&mut [0; 8]).await.unwrap(), 4);
     });
 }
 
