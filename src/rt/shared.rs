@@ -13,7 +13,7 @@ use std::future::Future;
 use super::counters::Counters;
 use super::idle::Idle;
 use super::inject::Inject;
-use super::poller::Place;
+use super::poller::{Place, Poller};
 use super::queue::{Queue, queue};
 use super::threads::Threads;
 use super::worker::Core;
@@ -25,6 +25,7 @@ use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
 use crate::task::{self, JoinHandle, Runnable, Schedule, Spawn};
 use crate::time::Driver;
 use crate::wait::parker;
+use crate::wait::wakes::Wakes;
 use Ordering::Relaxed;
 
 pub(super) struct Shared {
@@ -121,6 +122,16 @@ impl Shared {
             self.idle.nudge_keeper(false);
         }
         Ok(Arc::clone(poller))
+    }
+
+    /// Looks into the poller without waiting, if there is one and it is time. Foreign code runs here: wakers.
+    #[inline]
+    pub(super) fn look_at_sockets(&self, is_time: fn(&Poller) -> bool) {
+        if let Some(poller) = self.poller.get().filter(|poller| is_time(poller)) {
+            let mut wakes = Wakes::new();
+            poller.try_collect(&mut wakes);
+            wakes.fire();
+        }
     }
 
     // === spawning ===

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::debug::{Debug, debug};
 use super::parker::Parker;
+use super::poller::Poller;
 use super::schedtrace::Trace;
 use super::shared::Shared;
 use super::threads::{AbortOnPanic, Seated, Threads};
@@ -30,7 +31,6 @@ use super::worker::Core;
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
-use crate::wait::wakes::Wakes;
 
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(10);
@@ -130,7 +130,8 @@ impl Sysmon {
             for slot in 0..self.looks.len() {
                 busy |= self.look(slot, now);
             }
-            self.look_at_sockets();
+            // No worker has for a while.
+            self.shared.look_at_sockets(Poller::is_stale);
             self.tell(now);
             self.trace(now);
             self.pace.done(busy, self.shared.idle.somebody_is_awake());
@@ -201,15 +202,6 @@ impl Sysmon {
         self.looks[slot].call = call;
         let wanted = shared.has_work() || shared.queues[slot].has_next();
         same && (wanted || !shared.idle.somebody_sleeps()) && self.retake(slot, &seat)
-    }
-
-    /// Looks for those who wait for sockets when no worker has for a while, as Go's.
-    fn look_at_sockets(&self) {
-        if let Some(poller) = self.shared.poller.get().filter(|poller| poller.is_stale()) {
-            let mut wakes = Wakes::new();
-            poller.try_collect(&mut wakes);
-            wakes.fire();
-        }
     }
 
     /// Gives a task that only its stuck worker may run to those who have nothing to do.

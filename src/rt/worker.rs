@@ -224,9 +224,7 @@ impl Worker {
                 }
                 Next::Tend => {
                     self.fire_timers();
-                    if self.shared.poller.get().is_some_and(Poller::is_due) {
-                        self.look_at_sockets();
-                    }
+                    self.shared.look_at_sockets(Poller::is_due);
                 }
                 Next::Nothing => match self.search() {
                     Some(task) => {
@@ -254,15 +252,6 @@ impl Worker {
             if at <= now {
                 self.shared.driver.fire_due(now);
             }
-        }
-    }
-
-    /// Foreign code runs here: wakers. Nothing is foreign about a runtime without sockets.
-    fn look_at_sockets(&self) {
-        if let Some(poller) = self.shared.poller.get() {
-            let mut wakes = Wakes::new();
-            poller.try_collect(&mut wakes);
-            wakes.fire();
         }
     }
 
@@ -320,7 +309,7 @@ impl Worker {
             if let Some(task) = self.steal() {
                 return Some(task);
             }
-            self.look_at_sockets();
+            self.shared.look_at_sockets(|_| true);
             if let Some(task) = self.take_own() {
                 return Some(task);
             }
