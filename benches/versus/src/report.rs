@@ -1,6 +1,6 @@
 //! The report on stdout: one table, the speed lines of the bar, the geometric mean.
 
-use crate::bar::{self, LEVEL, PARKED_BYTES, Promise, WITHIN};
+use crate::bar::{self, LEVEL, LONGEST_WAIT, PARKED_BYTES, Promise, WITHIN};
 use crate::results::{GOCHAN, Row, Standing, geometric_mean};
 use crate::thermo::Place;
 use std::collections::BTreeMap;
@@ -201,6 +201,10 @@ fn speed_lines(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
         (
             Promise::Bytes,
             format!("a task parked on a receive in {PARKED_BYTES} bytes"),
+        ),
+        (
+            Promise::Wait,
+            format!("the longest wait for a lock beside a hog under {LONGEST_WAIT} us"),
         ),
     ];
     for (promise, title) in sections {

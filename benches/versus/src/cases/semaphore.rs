@@ -14,6 +14,7 @@ const TASKS: u64 = 8;
 /// A semaphore as a peer.
 trait Permits: 'static {
     type Semaphore: Send + Sync + 'static;
+    /// What the peer's own future gives: an adapter around it would be measured as well.
     type Permit<'a>: Send;
 
     fn new(permits: usize) -> Self::Semaphore;
@@ -27,31 +28,31 @@ struct AsyncLock;
 
 impl Permits for GochanSemaphore {
     type Semaphore = gochan::sync::Semaphore;
-    type Permit<'a> = gochan::sync::SemaphorePermit<'a>;
+    type Permit<'a> = Result<gochan::sync::SemaphorePermit<'a>, gochan::AcquireError>;
 
     fn new(permits: usize) -> Self::Semaphore {
         gochan::sync::Semaphore::new(permits)
     }
-    async fn acquire(semaphore: &Self::Semaphore) -> Self::Permit<'_> {
-        semaphore.acquire().await.expect("open")
+    fn acquire(semaphore: &Self::Semaphore) -> impl Future<Output = Self::Permit<'_>> + Send {
+        semaphore.acquire()
     }
     fn try_acquire(semaphore: &Self::Semaphore) -> Option<Self::Permit<'_>> {
-        semaphore.try_acquire().ok()
+        semaphore.try_acquire().ok().map(Ok)
     }
 }
 
 impl Permits for TokioSemaphore {
     type Semaphore = tokio::sync::Semaphore;
-    type Permit<'a> = tokio::sync::SemaphorePermit<'a>;
+    type Permit<'a> = Result<tokio::sync::SemaphorePermit<'a>, tokio::sync::AcquireError>;
 
     fn new(permits: usize) -> Self::Semaphore {
         tokio::sync::Semaphore::new(permits)
     }
-    async fn acquire(semaphore: &Self::Semaphore) -> Self::Permit<'_> {
-        semaphore.acquire().await.expect("open")
+    fn acquire(semaphore: &Self::Semaphore) -> impl Future<Output = Self::Permit<'_>> + Send {
+        semaphore.acquire()
     }
     fn try_acquire(semaphore: &Self::Semaphore) -> Option<Self::Permit<'_>> {
-        semaphore.try_acquire().ok()
+        semaphore.try_acquire().ok().map(Ok)
     }
 }
 
