@@ -84,6 +84,7 @@ impl Parker {
 
     /// The same in the poller, whose lock the caller holds: `poll` waits there, and `interrupt`, always the same one, makes it
     /// return.
+    #[cfg_attr(not(feature = "net"), allow(dead_code))]
     pub(super) fn park_polling(
         &self,
         interrupt: impl FnOnce() -> Interrupt,
