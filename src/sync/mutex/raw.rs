@@ -23,7 +23,6 @@ use std::panic::Location;
 
 use super::state::{Retried, Seen, State, Unlocked};
 use crate::clock;
-use crate::hook::current;
 use crate::hook::holder::{Hold, Runner};
 use crate::hook::{Kind, ObjId};
 use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::*, const_fn, spin_loop};
@@ -284,7 +283,7 @@ impl RawMutex {
     fn nudged_is_late(&self) -> bool {
         // ORDERING: Relaxed: written before WOKEN was set, under the lock; an older value is one of an earlier nudge,
         // and then we look for nothing.
-        is_long(current::roughly_now().saturating_sub(self.nudged_since.load(Relaxed)))
+        is_long(clock::ticks().saturating_sub(self.nudged_since.load(Relaxed)))
     }
 
     /// Sees to the waiters, if the mutex is free: nudges the first, or hands over to it.

@@ -23,8 +23,8 @@ use std::panic::Location;
 
 use super::word::{Left, Seen, Word};
 use crate::clock;
+use crate::hook::Kind;
 use crate::hook::holder::{Hold, Runner};
-use crate::hook::{Kind, current};
 use crate::shim::{self, AtomicU64, LOCK_TURNS, Ordering::Relaxed, const_fn, spin_loop};
 use crate::sync::histogram::Histogram;
 use crate::sync::wish::Wish;
@@ -235,7 +235,7 @@ impl Raw {
     fn nudged_is_late(&self) -> bool {
         // ORDERING: Relaxed: written before NUDGED was set, under the lock; an older value is one of an earlier nudge,
         // and then we look for nothing.
-        is_long(current::roughly_now().saturating_sub(self.nudged_at.load(Relaxed)))
+        is_long(clock::ticks().saturating_sub(self.nudged_at.load(Relaxed)))
     }
 
     pub(super) fn read_attempt(&self, queues: &Queues, site: Site, wish: &mut Wish) -> bool {
