@@ -31,6 +31,13 @@ pub(crate) mod rng {
     }
 }
 
+/// Says something on stderr. That nobody hears it (a closed pipe) is no reason to panic, as `eprint!` does.
+#[cfg(feature = "rt")]
+pub(crate) fn tell(what: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_fmt(what);
+}
+
 pub(crate) use catch::CatchUnwind;
 
 mod catch {

@@ -28,6 +28,7 @@ use crate::hook::{ArmNote, current};
 use crate::rt::{Site, Source, Wait, Way};
 use crate::shim::Mutex;
 use crate::time::Sleep;
+use crate::util::tell;
 
 const FIRST_NAP: Duration = Duration::from_millis(5);
 const LONGEST_NAP: Duration = Duration::from_secs(1);
@@ -129,7 +130,9 @@ impl<L: RawListener> AcceptOp<L> {
     #[cold]
     fn rest(&mut self, error: &io::Error, site: Site) {
         let (socket, pause) = (&self.source, self.pause);
-        eprintln!("gochan: accept on {socket:?} at {site}: {error}; retrying in {pause:?}");
+        tell(format_args!(
+            "gochan: accept on {socket:?} at {site}: {error}; retrying in {pause:?}\n"
+        ));
         self.nap = Some(Box::pin(crate::time::sleep_at(pause, site)));
         self.pause = (2 * pause).min(LONGEST_NAP);
     }

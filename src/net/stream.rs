@@ -148,9 +148,10 @@ impl<S: Raw> Stream<S> {
     }
 }
 
-/// An operation in one direction of a stream: what they have in common.
+/// An operation in one direction of a stream: what they have in common. What has nothing to do is done at once, as in Go,
+/// whether the stream is ready or not: `at_once`.
 macro_rules! op {
-    ($(#[$doc:meta])* $name:ident, $way:ident, ($($field:ident: $type:ty),*) -> $out:ty, $attempt:expr) => {
+    ($(#[$doc:meta])* $name:ident, $way:ident, ($($field:ident: $type:ty),*) -> $out:ty, $at_once:expr, $attempt:expr) => {
         $(#[$doc])*
         #[doc(hidden)]
         #[derive(Debug)]
@@ -176,6 +177,11 @@ macro_rules! op {
                 site: Site,
             ) -> Poll<io::Result<$out>> {
                 let Self { stream, $($field),* } = self;
+                let at_once = $at_once;
+                let done: Option<$out> = at_once($(&mut *$field),*);
+                if let Some(out) = done {
+                    return Poll::Ready(Ok(out));
+                }
                 let attempt = $attempt;
                 stream.0.poll_try(Way::$way, wait, cx, site, |io| attempt(io, $($field),*))
             }
@@ -195,29 +201,31 @@ macro_rules! op {
     };
 }
 
-op!(ReadOp, Read, (buf: &'a mut [u8]) -> usize, |io: &S, buf: &mut &mut [u8]| {
+op!(ReadOp, Read, (buf: &'a mut [u8]) -> usize, |buf: &mut &mut [u8]| buf.is_empty().then_some(0), |io: &S, buf: &mut &mut [u8]| {
     let done = io.read(buf)?;
     Ok((done, Left::after(done, buf.len())))
 });
 
 op!(ReadVectoredOp, Read, (bufs: &'a mut [IoSliceMut<'a>]) -> usize,
+    |bufs: &mut &mut [IoSliceMut<'_>]| bufs.iter().all(|buf| buf.is_empty()).then_some(0),
     |io: &S, bufs: &mut &mut [IoSliceMut<'_>]| Ok((io.read_vectored(bufs)?, Left::Perhaps)));
 
-op!(WriteOp, Write, (buf: &'a [u8]) -> usize, |io: &S, buf: &mut &[u8]| {
+op!(WriteOp, Write, (buf: &'a [u8]) -> usize, |buf: &mut &[u8]| buf.is_empty().then_some(0), |io: &S, buf: &mut &[u8]| {
     let done = io.write(buf)?;
     Ok((done, Left::after(done, buf.len())))
 });
 
 op!(WriteVectoredOp, Write, (bufs: &'a [IoSlice<'a>]) -> usize,
+    |bufs: &mut &[IoSlice<'_>]| bufs.iter().all(|buf| buf.is_empty()).then_some(0),
     |io: &S, bufs: &mut &[IoSlice<'_>]| Ok((io.write_vectored(bufs)?, Left::Perhaps)));
 
 op!(
     /// Asks the system only whether there is something.
-    ReadableOp, Read, () -> (), |io: &S| is_ready(io, Way::Read));
+    ReadableOp, Read, () -> (), || None, |io: &S| is_ready(io, Way::Read));
 
-op!(WritableOp, Write, () -> (), |io: &S| is_ready(io, Way::Write));
+op!(WritableOp, Write, () -> (), || None, |io: &S| is_ready(io, Way::Write));
 
-op!(ReadExactOp, Read, (buf: &'a mut [u8], done: usize) -> (), |io: &S, buf: &mut &mut [u8], done: &mut usize| {
+op!(ReadExactOp, Read, (buf: &'a mut [u8], done: usize) -> (), |buf: &mut &mut [u8], _: &mut usize| buf.is_empty().then_some(()), |io: &S, buf: &mut &mut [u8], done: &mut usize| {
     while *done < buf.len() {
         match io.read(&mut buf[*done..])? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -227,7 +235,7 @@ op!(ReadExactOp, Read, (buf: &'a mut [u8], done: usize) -> (), |io: &S, buf: &mu
     Ok(((), Left::Perhaps))
 });
 
-op!(WriteAllOp, Write, (buf: &'a [u8], done: usize) -> (), |io: &S, buf: &mut &[u8], done: &mut usize| {
+op!(WriteAllOp, Write, (buf: &'a [u8], done: usize) -> (), |buf: &mut &[u8], _: &mut usize| buf.is_empty().then_some(()), |io: &S, buf: &mut &[u8], done: &mut usize| {
     while *done < buf.len() {
         match io.write(&buf[*done..])? {
             0 => return Err(io::ErrorKind::WriteZero.into()),

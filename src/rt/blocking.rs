@@ -18,6 +18,7 @@ use super::context;
 use super::threads::Threads;
 use super::worker::Worker;
 use crate::hook::{WaitReason, current};
+use crate::shim::has_heavy_barrier;
 
 /// Calls `f`, which may block the thread, without holding up other tasks.
 ///
@@ -85,8 +86,9 @@ impl<'a> Call<'a> {
     fn enter(worker: &'a Worker, site: &'static Location<'static>) -> Call<'a> {
         let slot = match worker.is_wanted() {
             None => Slot::None,
-            Some(true) => Call::give(worker, site),
-            Some(false) => Slot::Kept,
+            // What cannot be taken away must not stay: a timer or a socket may be what the call waits for.
+            Some(wanted) if wanted || !has_heavy_barrier() => Call::give(worker, site),
+            Some(_) => Slot::Kept,
         };
         let offers = matches!(slot, Slot::Kept | Slot::Stuck);
         // A call inside a call is a part of the outer one.

@@ -12,6 +12,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::util::tell;
+
 const NAME: &str = "GOCHAN_DEBUG";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub(super) fn debug() -> Debug {
         };
         let (debug, wrong) = Debug::parse(&text.to_string_lossy());
         for what in wrong {
-            eprintln!("gochan: {NAME}: {what}; it is ignored");
+            tell(format_args!("gochan: {NAME}: {what}; it is ignored\n"));
         }
         debug
     })

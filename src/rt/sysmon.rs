@@ -31,6 +31,7 @@ use super::worker::Core;
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
+use crate::util::tell;
 
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(10);
@@ -183,10 +184,11 @@ impl Sysmon {
         if look.thread.is_none() {
             look.thread = cpu_time(&self.shared, slot);
         }
+        // First: the slot may not be to be had, and then somebody else has to look after timers and sockets.
+        self.shared.idle.relieve(slot);
         if lasted >= LONG {
             return self.take_over(slot);
         }
-        self.shared.idle.relieve(slot);
         self.retake_call(slot) || self.free_next(slot)
     }
 
@@ -306,7 +308,7 @@ impl Sysmon {
             at: now - begun,
             detail: self.debug.scheddetail,
         };
-        eprint!("{trace}");
+        tell(format_args!("{trace}"));
     }
 
     /// How long it is to the next line.
@@ -337,7 +339,7 @@ impl Stuck {
         };
         let event = long::note(&seen, self.since, self.cause(lasted), self.taken_over);
         if print {
-            eprintln!("gochan: {event}");
+            tell(format_args!("gochan: {event}\n"));
         }
         if hook::on(hook::LONG_POLL) {
             hook::long_poll(event);

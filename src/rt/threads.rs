@@ -30,6 +30,7 @@ use super::sysmon::Sysmon;
 use super::worker::{Core, Worker};
 use crate::shim::{Arc, Mutex, ThreadId};
 use crate::time;
+use crate::util::tell;
 
 /// How long a thread without a core waits for one. As Go, which never ends them, but kinder to programs that block once.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
@@ -366,7 +367,9 @@ pub(super) struct AbortOnPanic;
 impl Drop for AbortOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("gochan: a worker panicked outside of its tasks: this is a bug, giving up");
+            tell(format_args!(
+                "gochan: a worker panicked outside of its tasks: this is a bug, giving up\n"
+            ));
             std::process::abort();
         }
     }

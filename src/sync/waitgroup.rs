@@ -170,7 +170,7 @@ impl WaitGroup {
     #[track_caller]
     #[inline]
     pub fn done(&self) {
-        self.group().done();
+        self.group().add(-1);
     }
 
     /// One member more, which leaves when the token is dropped: also when its task panics or is aborted.
@@ -309,19 +309,9 @@ impl Group {
         }
     }
 
-    #[track_caller]
-    #[inline]
-    fn done(&self) {
-        match self.state.done() {
-            Ok(Change::Release) => self.release(),
-            Ok(_) => {}
-            Err(refused) => refuse(refused),
-        }
-    }
-
     /// A token is dropped. Were it counted already by a `done` too many, that is told, but not by a panic in a panic.
     fn leave(&self) {
-        match self.state.done() {
+        match self.state.add(-1) {
             Ok(Change::Release) => self.release(),
             Err(refused) if !std::thread::panicking() => refuse(refused),
             Ok(_) | Err(_) => {}

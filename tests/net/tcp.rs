@@ -390,3 +390,20 @@ fn many_accept_at_one_listener_and_each_connection_is_had_once() {
         });
     });
 }
+
+/// Also of a stream that is not ready, which a short read has just found: a frame of no bytes is there.
+#[test]
+fn what_is_empty_is_done_at_once() {
+    watch(|| {
+        let rt = Runtime::builder().workers(1).build().unwrap();
+        rt.block_on(async {
+            let (a, b) = pair().await;
+            a.write_all(b"x").await.unwrap();
+            assert_eq!(b.read(&mut [0; 8]).await.unwrap(), 1);
+            b.read_exact(&mut []).await.unwrap();
+            assert_eq!(b.read(&mut []).await.unwrap(), 0);
+            b.write_all(&[]).await.unwrap();
+            assert_eq!(b.write(&[]).await.unwrap(), 0);
+        });
+    });
+}

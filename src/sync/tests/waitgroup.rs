@@ -16,7 +16,7 @@ fn to_come_then_is_misuse_while_somebody_waits() {
     wg.add(1);
     let mut waits = Box::pin(wg.wait());
     assert!(poll(waits.as_mut()).is_pending());
-    assert_eq!(wg.group().state.done(), Ok(Change::Release));
+    assert_eq!(wg.group().state.add(-1), Ok(Change::Release));
     catch_unwind(AssertUnwindSafe(|| wg.add(1))).expect_err("somebody waits");
     wg.group().release();
     assert!(poll(waits.as_mut()).is_ready());
@@ -30,7 +30,7 @@ fn to_come_then_is_fine_if_only_a_select_is_left_that_was_won_elsewhere() {
     let mut select = Box::pin(crate::select((wg.wait(), rx.recv())));
     assert!(poll(select.as_mut()).is_pending());
     tx.try_send(7).unwrap();
-    assert_eq!(wg.group().state.done(), Ok(Change::Release));
+    assert_eq!(wg.group().state.add(-1), Ok(Change::Release));
     wg.add(1);
     wg.group().release();
     assert_eq!(wg.count(), 1);

@@ -15,7 +15,8 @@
 //! 2. The counter leaves (0, WAITERS) only after the queue was looked into under its lock.
 //! 3. The generation is the number of times that members were added: a word that is the same at two looks has not changed
 //!    between them. It wraps after 2^31 times.
-//! 4. A change that is refused has changed nothing; a `done` too many is undone at once.
+//! 4. A change that is refused has changed nothing, not even for a moment: a `done` that counts first and looks then
+//!    would, when it is one too many, hide the 0 from who is about to wake the waiters.
 //!
 //! Ordering pair: a change (Release) -> `is_zero`, `start_wait` (Acquire): who sees 0 sees what all members did, for all
 //! changes form one release sequence.
@@ -88,21 +89,6 @@ impl State {
                 Ok(_) => return Ok(change),
                 Err(now) => old = now,
             }
-        }
-    }
-
-    /// One member less. A single step, without a look before: this is where many members end at once.
-    #[inline]
-    pub(super) fn done(&self) -> Result<Change, Refused> {
-        // ORDERING: as in `add`.
-        let old = self.0.fetch_sub(MEMBER, AcqRel);
-        match (counter(old), old & WAITERS) {
-            (0, _) => {
-                self.0.fetch_add(MEMBER, Relaxed);
-                Err(Refused::Negative)
-            }
-            (1, WAITERS) => Ok(Change::Release),
-            _ => Ok(Change::Done),
         }
     }
 
@@ -191,15 +177,6 @@ mod tests {
     fn the_generation_wraps_and_stays_in_its_bits() {
         let all = (1 << 31) - 1;
         assert_eq!(added(word(1, all, 1), 1), Ok((word(2, 0, 1), Change::Done)));
-    }
-
-    #[test]
-    fn a_done_too_many_is_undone() {
-        let state = State(AtomicU64::new(word(1, 7, 1)));
-        assert_eq!(state.done(), Ok(Change::Release));
-        assert_eq!(state.0.load(Relaxed), word(0, 7, 1));
-        assert_eq!(state.done(), Err(Refused::Negative));
-        assert_eq!(state.0.load(Relaxed), word(0, 7, 1));
     }
 
     #[test]
