@@ -47,6 +47,8 @@ use crate::clock;
 use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed};
 use crate::wait::wakes::Wakes;
 
+/// Until a keeper that finds somebody else in the poller tries again.
+const BUSY: Duration = Duration::from_micros(50);
 /// Events taken in one look; what is more comes with the next.
 const EVENTS: usize = 256;
 /// A busy worker looks that often at most.
@@ -191,8 +193,11 @@ impl Poller {
         timeout: Option<Duration>,
         wakes: &mut Wakes,
     ) -> bool {
-        // Whoever has it looks without waiting, or is a keeper that has just been interrupted.
-        let mut engine = self.engine.lock();
+        // Whoever has it looks without waiting, or is a keeper that has just been interrupted. Or it is the keeper by now, for
+        // we were woken after we had seen that it is us: so we must not wait for it where nobody can wake us.
+        let Some(mut engine) = self.engine.try_lock() else {
+            return parker.park(Some(timeout.map_or(BUSY, |left| left.min(BUSY))));
+        };
         parker.park_polling(
             || {
                 let alarm = std::sync::Arc::clone(&self.alarm);
