@@ -5,6 +5,7 @@ use crate::pair::{pair, waiting};
 use gochan::hook::WaitReason;
 use gochan::net::{TcpListener, TcpStream};
 use gochan::{Context, Runtime, go, select};
+use std::future::Future;
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -404,6 +405,38 @@ fn what_is_empty_is_done_at_once() {
             assert_eq!(b.read(&mut []).await.unwrap(), 0);
             b.write_all(&[]).await.unwrap();
             assert_eq!(b.write(&[]).await.unwrap(), 0);
+        });
+    });
+}
+
+#[test]
+fn a_read_that_is_dropped_in_mid_wait_forgets_its_waker() {
+    struct Nobody;
+    impl std::task::Wake for Nobody {
+        fn wake(self: Arc<Self>) {}
+    }
+    watch(|| {
+        gochan::run(async {
+            let (a, _b) = pair().await;
+            let nobody = Arc::new(Nobody);
+            let waker = std::task::Waker::from(Arc::clone(&nobody));
+            let mut cx = std::task::Context::from_waker(&waker);
+            let mut buf = [0; 4];
+            let mut read = a.read(&mut buf);
+            assert!(std::pin::Pin::new(&mut read).poll(&mut cx).is_pending());
+            assert_eq!(
+                Arc::strong_count(&nobody),
+                3,
+                "ours, the waker's, the socket's"
+            );
+            drop(read);
+            assert_eq!(Arc::strong_count(&nobody), 2);
+            let (mut reader, _writer) = a.into_split();
+            let poll =
+                futures::AsyncRead::poll_read(std::pin::Pin::new(&mut reader), &mut cx, &mut buf);
+            assert!(poll.is_pending());
+            drop(reader);
+            assert_eq!(Arc::strong_count(&nobody), 2, "the half has left");
         });
     });
 }
