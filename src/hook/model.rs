@@ -39,11 +39,13 @@ fn wait(n: u64) -> Note {
     }
 }
 
+/// Poll `n` records wait `n`.
 fn check_wait(seen: &Snapshot) {
     if let Some(wait) = &seen.wait {
         let n = wait.object.raw();
         assert_eq!(wait.since, 10 * n, "two waits mixed");
         assert_eq!(wait.reason as u64, n, "two waits mixed");
+        assert!(seen.polls >= n, "a wait without its poll");
     }
 }
 
@@ -67,6 +69,7 @@ fn loom_record_never_mixes_two_waits() {
     model(move || {
         let record = Arc::new(Record::new());
         record.spawned(&birth(1), 0);
+        record.start_poll();
         record.park(&wait(1));
         against(&record, look, |record| {
             record.start_poll();
@@ -89,6 +92,7 @@ fn loom_record_never_mixes_two_lives() {
     model(move || {
         let record = Arc::new(Record::new());
         record.spawned(&birth(1), 0);
+        record.start_poll();
         record.park(&wait(1));
         against(&record, look, |record| {
             record.finish();

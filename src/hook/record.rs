@@ -18,8 +18,9 @@
 //!    being written. Who sees WAITING and the same even `seq` before and after has the fields of one single wait.
 //! 3. `id` guards the fields written at birth in the same way: it is 0 while they change, and is never given twice.
 //! 4. `word`, `polls` and `woken_by` also change outside of that, each in one store: a snapshot may show a wait
-//!    together with the waker that is just ending it. `word` leaves WAITING in such a single store, which needs no
-//!    `seq`: the wait's fields simply stay behind, and tell of a task that runs what it waited for last.
+//!    together with the waker that is just ending it, but never without the poll that began it. `word` leaves WAITING
+//!    in such a single store, which needs no `seq`: the wait's fields simply stay behind, and tell of a task that runs
+//!    what it waited for last.
 //! 5. The first arm of a select keeps its object in the record's own fields; only its site and reason are apart.
 //!
 //! ORDERING pairs, writer to reader: `seq` odd, then fence Release, then the fields / the fields, then fence Acquire,
@@ -384,6 +385,8 @@ impl Record {
             // ORDERING: pairs with `end`.
             let seq = self.seq.load(Acquire);
             let (state, wait) = self.read_wait();
+            // After `seq`: the poll that recorded this wait is among them.
+            let polls = self.polls();
             let after = self.read_after(seen.spawned_at);
             // ORDERING: pairs with the fences in `begin` and `born`: if a field was of a later wait or a later life,
             // the loads below see that one's `seq` or 0 for the `id`.
@@ -395,6 +398,7 @@ impl Record {
                 return (state != State::Free).then_some(Snapshot {
                     state,
                     wait,
+                    polls,
                     after: after.filter(|_| state == State::Running),
                     unstable: false,
                     ..seen
