@@ -13,7 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::clock;
 use crate::hook::holder::{self, Holding};
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
-use crate::hook::{ArmNote, Kind, LongPoll, ObjId, WaitReason, counted, long, object, registry};
+use crate::hook::{
+    ArmNote, Kind, LongPoll, ObjId, WaitReason, counted, label, long, object, region, registry,
+};
 
 type Site = &'static Location<'static>;
 
@@ -60,9 +62,25 @@ pub struct TaskInfo {
     pub polls: u64,
     /// The task that woke it last; `None` if it never was woken, or from outside of tasks.
     pub woken_by: Option<ObjId>,
+    /// The regions that it is in ([`region!`](crate::diag::region)), the outermost first.
+    pub regions: Vec<RegionInfo>,
+    /// Its labels ([`label`](crate::diag::label)), keys and values.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
     /// It went on to a new wait in each of several looks, so that what it waited for is left out. It is certainly not
     /// stuck.
     pub unstable: bool,
+}
+
+/// A region that a task is in.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RegionInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it began.
+    pub site: Option<Site>,
+    /// How long ago, in nanoseconds.
+    pub since_ns: u64,
 }
 
 /// What a task was doing.
@@ -219,6 +237,8 @@ struct Known {
     /// Tasks and threads that are there, and where tasks were spawned.
     alive: HashMap<ObjId, Option<Site>>,
     holdings: HashMap<ObjId, Vec<Holding>>,
+    /// Of each task those that it is in.
+    regions: HashMap<ObjId, Vec<region::Seen>>,
     waiters: HashMap<ObjId, usize>,
     /// Who waits to write, and since when.
     writers: HashMap<ObjId, Vec<(u64, ObjId)>>,
@@ -227,8 +247,12 @@ struct Known {
 impl Known {
     fn new(seen: &[Snapshot], now: u64) -> Known {
         let mut holdings: HashMap<ObjId, Vec<Holding>> = HashMap::new();
+        let mut regions: HashMap<ObjId, Vec<region::Seen>> = HashMap::new();
         for held in holder::all() {
-            holdings.entry(held.what).or_default().push(held);
+            match region::Seen::of(&held) {
+                Some(region) => regions.entry(region.who).or_default().push(region),
+                None => holdings.entry(held.what).or_default().push(held),
+            }
         }
         let mut waiters = HashMap::new();
         let mut writers: HashMap<ObjId, Vec<_>> = HashMap::new();
@@ -251,6 +275,7 @@ impl Known {
             now,
             alive: seen.iter().map(|seen| (seen.id, seen.spawned)).collect(),
             holdings,
+            regions,
             waiters,
             writers,
         }
@@ -277,6 +302,17 @@ impl Known {
             reads: !writers.is_empty(),
             behind: writers.into_iter().map(|(_, writer)| writer).collect(),
         })
+    }
+
+    fn regions(&self, id: ObjId) -> Vec<RegionInfo> {
+        let mut regions = self.regions.get(&id).cloned().unwrap_or_default();
+        regions.sort_unstable_by_key(region::Seen::rank);
+        let info = |seen: &region::Seen| RegionInfo {
+            name: seen.name,
+            site: seen.site,
+            since_ns: self.age(seen.since),
+        };
+        regions.iter().map(info).collect()
     }
 
     fn holders(&self, id: ObjId) -> Vec<Holder> {
@@ -349,6 +385,8 @@ impl TaskInfo {
             runtime: seen.runtime,
             polls: seen.polls,
             woken_by: some(seen.woken_by),
+            regions: known.regions(seen.id),
+            labels: label::of(seen.id),
             unstable: seen.unstable,
         })
     }

@@ -3,12 +3,13 @@
 //! A field that is not there or `null` means "none" or "not known". New fields may come at any time; whatever changes the
 //! meaning of old ones raises [`VERSION`].
 
+use std::collections::BTreeMap;
 use std::panic::Location;
 use std::time::UNIX_EPOCH;
 
 use serde::{Serialize, Serializer};
 
-use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, Wait};
+use super::dump::{Again, Arm, Dump, Holder, Object, RegionInfo, TaskInfo, Wait};
 use crate::hook::{LongPoll, ObjId};
 
 const VERSION: u32 = 1;
@@ -38,7 +39,9 @@ impl Dump {
     ///       "spawned": { "file": "src/main.rs", "line": 30, "column": 9 },
     ///       "parent": "task#1", "age_ns": 5300000000,
     ///       "type_name": "pipeline::digest::{{closure}}",
-    ///       "runtime": 1, "polls": 17, "woken_by": "task#4", "unstable": false
+    ///       "runtime": 1, "polls": 17, "woken_by": "task#4",
+    ///       "regions": [{ "name": "parse", "site": { "file": "src/main.rs", "line": 41, "column": 17 }, "since_ns": 5200000000 }],
+    ///       "labels": { "tenant": "eu" }, "unstable": false
     ///     }
     ///   ]
     /// }
@@ -106,7 +109,16 @@ struct TaskJson<'a> {
     runtime: u32,
     polls: u64,
     woken_by: Option<String>,
+    regions: Vec<RegionJson>,
+    labels: BTreeMap<&'a str, &'a str>,
     unstable: bool,
+}
+
+#[derive(Serialize)]
+struct RegionJson {
+    name: &'static str,
+    site: Option<PlaceJson>,
+    since_ns: u64,
 }
 
 #[derive(Serialize)]
@@ -195,7 +207,19 @@ impl<'a> From<&'a TaskInfo> for TaskJson<'a> {
             runtime: task.runtime,
             polls: task.polls,
             woken_by: task.woken_by.map(|id| id.to_string()),
+            regions: task.regions.iter().map(RegionJson::from).collect(),
+            labels: task.labels.iter().map(|(k, v)| (&**k, &**v)).collect(),
             unstable: task.unstable,
+        }
+    }
+}
+
+impl From<&RegionInfo> for RegionJson {
+    fn from(region: &RegionInfo) -> Self {
+        RegionJson {
+            name: region.name,
+            site: region.site.map(PlaceJson::from),
+            since_ns: region.since_ns,
         }
     }
 }

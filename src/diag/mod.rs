@@ -28,11 +28,17 @@
 //! });
 //! ```
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
-// `dump` reads, `text` and `json` print.
+// `dump` reads, `text` and `json` print; `region` is what tasks say of themselves.
 
 mod dump;
 #[cfg(feature = "diag")]
 mod json;
+mod region;
 mod text;
 
-pub use self::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait, dump};
+pub use self::dump::{
+    Again, Arm, Dump, Holder, Object, RegionInfo, TaskInfo, TaskState, Wait, dump,
+};
+#[doc(hidden)]
+pub use self::region::RegionName;
+pub use self::region::{Region, label, region};

@@ -6,6 +6,8 @@
 //!     held by task 7 "writer" for 3.2s, acquired at src/main.rs:60
 //!     5 waiters, starving
 //!     waits at src/main.rs:44
+//!     in region "parse" for 3.3s, begun at src/main.rs:41
+//!     labels tenant="eu"
 //!     spawned at src/main.rs:30 by task 1 "main", pipeline::digest::{{closure}}
 //!     last woken by task 4, 17 polls
 //! ```
@@ -111,6 +113,7 @@ impl Display for TaskInfo {
         if let Some(poll) = &self.long_poll {
             long_poll(poll, f)?;
         }
+        own_words(self, f)?;
         spawned(self, f)?;
         history(self, f)
     }
@@ -245,6 +248,31 @@ impl Display for Holds<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What it says of itself: the innermost region first, as frames of a stack.
+fn own_words(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
+    for region in task.regions.iter().rev() {
+        write!(
+            f,
+            "\tin region {:?} for {}",
+            region.name,
+            Time(region.since_ns)
+        )?;
+        match region.site {
+            Some(site) => writeln!(f, ", begun at {}", At(site))?,
+            None => writeln!(f)?,
+        }
+    }
+    if task.labels.is_empty() {
+        return Ok(());
+    }
+    write!(f, "\tlabels")?;
+    for (n, (key, value)) in task.labels.iter().enumerate() {
+        let sign = if n == 0 { "" } else { "," };
+        write!(f, "{sign} {key}={value:?}")?;
+    }
+    writeln!(f)
 }
 
 fn spawned(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {

@@ -20,7 +20,8 @@
 //! ```
 // Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
 // thread, `holder` is who holds what, `long` is who keeps its thread for too long, `counted` is how many are in a group, `object` are the tags and names of what can be
-// waited for, `subscriber` is the delivery of events.
+// waited for, `region` and `label` are what a task says of itself, `intern` gives numbers to what lives for ever, `subscriber` is the
+// delivery of events.
 //
 // Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
 // primitive, a task or a recorder.
@@ -28,9 +29,12 @@
 pub(crate) mod counted;
 pub(crate) mod current;
 pub(crate) mod holder;
+pub(crate) mod intern;
+pub(crate) mod label;
 pub(crate) mod long;
 pub(crate) mod object;
 pub(crate) mod record;
+pub(crate) mod region;
 pub(crate) mod registry;
 mod subscriber;
 

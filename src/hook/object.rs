@@ -82,6 +82,8 @@ kinds! {
     Runtime = "runtime";
     /// A barrier.
     Barrier = "barrier";
+    /// A region of a task's work, as [`diag::region!`](crate::diag::region) begins it. Nobody waits for one.
+    Region = "region";
 }
 
 impl fmt::Display for Kind {
@@ -112,6 +114,11 @@ impl ObjId {
     /// A new tag. Numbers start at 1.
     pub(crate) fn fresh(kind: Kind) -> ObjId {
         ObjId((kind as u64) << KIND_SHIFT | next_number(kind))
+    }
+
+    /// A tag of another count than [`fresh`](Self::fresh) keeps.
+    pub(crate) const fn of(kind: Kind, number: u64) -> ObjId {
+        ObjId((kind as u64) << KIND_SHIFT | number)
     }
 
     pub(crate) const fn from_raw(raw: u64) -> ObjId {
@@ -289,10 +296,11 @@ pub fn name(id: ObjId) -> Option<Arc<str>> {
     shard(id).lock().get(&id.0).cloned()
 }
 
-/// Takes the name of `id` back: for the end of everything that was ever named.
+/// Takes the name of `id` back, and its labels: for the end of everything that ever had either.
 #[cold]
 pub(crate) fn forget(id: ObjId) {
     shard(id).lock().remove(&id.0);
+    super::label::forget(id);
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(crate) struct Record {
     seq: AtomicU32,
     /// state, reason << 8, number of arms << 16
     word: AtomicU32,
-    /// Polls, and in the top bit whether there is a name.
+    /// Polls, and in the top bit whether there is a name, or are labels.
     polls: AtomicU64,
     object: AtomicU64,
     made: StaticRef<Location<'static>>,
@@ -293,6 +293,11 @@ impl Record {
         }
     }
 
+    /// There are labels to forget. For the owner.
+    pub(crate) fn set_labeled(&self) {
+        self.polls.fetch_or(NAMED, Relaxed);
+    }
+
     /// Lets the runtime find the task from here, until [`finish`](Self::finish).
     #[inline]
     pub(crate) fn bind(&self, task: NonNull<()>) {
@@ -419,7 +424,7 @@ impl Record {
             type_name: self.type_name.load().map(TypeName::as_str),
             runtime: self.runtime.load(Relaxed),
             state: State::Running,
-            polls: self.polls.load(Relaxed) & !NAMED,
+            polls: self.polls(),
             woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
             wait: None,
             after: None,

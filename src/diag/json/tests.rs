@@ -65,6 +65,12 @@ fn every_field_has_its_place() {
         runtime: 2,
         polls: 3,
         woken_by: None,
+        regions: vec![RegionInfo {
+            name: "parse",
+            site: Some(site),
+            since_ns: 7,
+        }],
+        labels: vec![("tenant".into(), "eu".into())],
         unstable: false,
     };
     let dump = Dump {
@@ -98,7 +104,9 @@ fn every_field_has_its_place() {
                 "lasted_ns": 12, "cause": "asleep in the kernel", "after": place, "object": null, "taken_over": true,
             },
             "spawned": place, "parent": "task#1", "age_ns": u64::MAX, "type_name": "a::b",
-            "runtime": 2, "polls": 3, "woken_by": null, "unstable": false,
+            "runtime": 2, "polls": 3, "woken_by": null,
+            "regions": [{ "name": "parse", "site": place, "since_ns": 7 }], "labels": { "tenant": "eu" },
+            "unstable": false,
         }],
     });
     assert_eq!(told, expected);

@@ -1,6 +1,7 @@
 //! The text, paragraph by paragraph, of dumps made by hand.
 
 use super::*;
+use crate::diag::RegionInfo;
 use std::time::{Duration, SystemTime};
 
 fn time(ns: u64) -> String {
@@ -57,6 +58,8 @@ fn task(number: u64) -> TaskInfo {
         runtime: 1,
         polls: 1,
         woken_by: None,
+        regions: Vec::new(),
+        labels: Vec::new(),
         unstable: false,
     }
 }
@@ -110,12 +113,28 @@ fn a_task_that_waits() {
         type_name: Some("pipeline::digest::{{closure}}"),
         woken_by: Some(id(Kind::Task, 4)),
         polls: 17,
+        regions: vec![
+            RegionInfo {
+                name: "request",
+                site: Some(here()),
+                since_ns: 7_000_000_000,
+            },
+            RegionInfo {
+                name: "parse",
+                site: None,
+                since_ns: 6_000_000_000,
+            },
+        ],
+        labels: vec![("tenant".into(), "eu".into()), ("n".into(), "1".into())],
         ..task(18)
     };
     let expected = "\
 task 18 \"digest\" [chan receive, 5.2s]:
 \ton chan#7 \"jobs\", made at PLACE
 \twaits at PLACE
+\tin region \"parse\" for 6.0s
+\tin region \"request\" for 7.0s, begun at PLACE
+\tlabels tenant=\"eu\", n=\"1\"
 \tspawned at PLACE by task 1, 1m01s ago, pipeline::digest::{{closure}}
 \tlast woken by task 4, 17 polls
 ";
