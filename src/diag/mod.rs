@@ -1,7 +1,7 @@
 //! Diagnosis: what every task is doing right now.
 //!
 //! [`dump`] answers who waits, for what, since when, where in the source, and who woke it last. The answer is a value,
-//! [`Dump`], that prints as text and, with the feature `diag`, as JSON.
+//! [`Dump`], that prints as text and, with the feature `diag`, as JSON. [`profile`] sums up, for `go tool pprof`.
 //!
 //! ```
 //! use gochan::{chan, diag, go};
@@ -28,11 +28,12 @@
 //! });
 //! ```
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
-// `dump` reads, `text` and `json` print; `region` is what tasks say of themselves.
+// `dump` reads, `text` and `json` print, `profile` sums up; `region` is what tasks say of themselves.
 
 mod dump;
 #[cfg(feature = "diag")]
 mod json;
+pub mod profile;
 mod region;
 mod text;
 

@@ -1,0 +1,98 @@
+//! Who spawned whom: chains of tasks by their functions and the places where they were spawned, each chain kept once.
+//!
+//! What it is not: a list of tasks. Two tasks with the same function, place and creators are of one lineage.
+//!
+//! 1. A number stands for the same chain for ever; 0 is the empty one.
+//! 2. A chain's creators have smaller numbers than it has.
+
+use std::collections::HashMap;
+use std::panic::Location;
+
+use super::value::Frame;
+
+type Site = &'static Location<'static>;
+
+/// Creators above this are cut off.
+const DEEPEST: usize = 32;
+
+/// One link: a task's function at the place where the task was spawned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Link {
+    pub(super) type_name: Option<&'static str>,
+    pub(super) spawned: Option<Site>,
+}
+
+/// All chains.
+#[derive(Debug, Default)]
+pub(super) struct Lineages {
+    chains: Vec<(Link, usize)>,
+    known: HashMap<(Link, usize), usize>,
+}
+
+impl Lineages {
+    /// The number of the chain of a task whose creator's chain is `creator`.
+    pub(super) fn number(&mut self, link: Link, creator: usize) -> usize {
+        *self.known.entry((link, creator)).or_insert_with(|| {
+            self.chains.push((link, creator));
+            self.chains.len()
+        })
+    }
+
+    /// The frames of a chain, the task itself first.
+    pub(super) fn frames(&self, number: usize) -> impl Iterator<Item = Frame> + '_ {
+        let mut at = number;
+        let chain = std::iter::from_fn(move || {
+            let &(link, creator) = self.chains.get(at.checked_sub(1)?)?;
+            at = creator;
+            Some(link.frame())
+        });
+        chain.take(DEEPEST)
+    }
+}
+
+impl Link {
+    pub(super) fn frame(&self) -> Frame {
+        match (self.type_name, self.spawned) {
+            (Some(name), site) => Frame::at(function(name), site),
+            (None, Some(site)) => Frame::at("task", Some(site)),
+            (None, None) => Frame::at("thread", None),
+        }
+    }
+}
+
+/// The name of an `async fn` is that of its future without the closure that it is made of.
+fn function(type_name: &'static str) -> &'static str {
+    type_name.strip_suffix("::{{closure}}").unwrap_or(type_name)
+}
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests {
+    use super::*;
+
+    fn link(name: &'static str) -> Link {
+        Link {
+            type_name: Some(name),
+            spawned: Some(Location::caller()),
+        }
+    }
+
+    #[test]
+    fn a_chain_is_kept_once() {
+        let mut all = Lineages::default();
+        let (a, b) = (link("a"), link("b::{{closure}}"));
+        let root = all.number(a, 0);
+        let child = all.number(b, root);
+        assert_eq!(all.number(b, root), child);
+        assert_ne!(all.number(b, 0), child, "other creators, another chain");
+        let names: Vec<_> = all.frames(child).map(|frame| frame.function).collect();
+        assert_eq!(names, ["b", "a"]);
+        assert_eq!(all.frames(0).count(), 0);
+    }
+
+    #[test]
+    fn a_long_chain_is_cut() {
+        let mut all = Lineages::default();
+        let last = (0..2 * DEEPEST).fold(0, |above, _| all.number(link("a"), above));
+        assert_eq!(all.frames(last).count(), DEEPEST);
+    }
+}
