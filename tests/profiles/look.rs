@@ -1,6 +1,7 @@
 //! The profiles that look at all tasks: `goroutine` and `wall`.
 
 use super::pprof::{go_tool_pprof, has_line};
+use gochan::diag;
 use gochan::diag::profile::{self, LabelValue, Profile, Sample};
 use gochan::{Receiver, Runtime, chan, go, select, task};
 use std::time::Duration;
@@ -13,9 +14,18 @@ async fn consumer(rx: Receiver<u64>) {
 const CONSUMER_WAITS: u32 = line!() - 2;
 
 async fn parent(rx: Receiver<u64>) {
+    let _outer = diag::region!("all the work");
     go(consumer(rx)).await.unwrap();
 }
 const PARENT_SPAWNS: u32 = line!() - 2;
+
+async fn worker(rx: Receiver<u64>) {
+    diag::label("tenant", "eu");
+    let _outer = diag::region!("request");
+    let _inner = diag::region!("parse");
+    rx.recv().await.unwrap_err();
+}
+const INNER: u32 = line!() - 3;
 
 fn one_worker() -> Runtime {
     Runtime::builder().workers(1).build().unwrap()
@@ -95,8 +105,26 @@ fn labels_say_what_is_waited_for() {
         assert!(waited.is_some_and(|label| is_ns(&label.value)));
         let joins =
             |sample: &Sample| sample.has("wait_reason", "join") && sample.has("name", "the parent");
-        assert_eq!(profile.total_of("goroutine", joins), 1);
+        until(|profile| profile.total_of("goroutine", joins) >= 1);
     });
+}
+
+#[test]
+fn regions_stand_between_the_wait_and_the_task() {
+    let rt = one_worker();
+    let (tx, rx) = chan::<u64>(0);
+    let task = rt.go(worker(rx));
+    let ours = |sample: &Sample| {
+        sample.is_at(FILE, INNER) && sample.has("tenant", "eu") && sample.has("state", "waiting")
+    };
+    let profile = until(|profile| profile.samples.iter().any(ours));
+    let sample = profile.samples.iter().find(|s| ours(s)).unwrap();
+    let names: Vec<_> = sample.stack.iter().map(|frame| &*frame.function).collect();
+    assert_eq!(names[1..], ["parse", "request", "profiles::look::worker"]);
+    let wall = profile::wall(Duration::from_millis(5), 1_000);
+    assert!(wall.total_of("samples", |sample| sample.is_at(FILE, INNER)) > 0);
+    drop(tx);
+    rt.block_on(task).unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::lineage::Lineages;
 use super::look::{Seen, look, object_name};
 use super::value::{Label, Profile, Sample};
 use crate::clock;
-use crate::hook::{ObjId, object};
+use crate::hook::{ObjId, label, object};
 
 /// Every task, and every thread inside a blocking wait of this crate: where it is, and how long it has waited there.
 ///
@@ -20,6 +20,7 @@ use crate::hook::{ObjId, object};
 /// | `class` | where that was made |
 /// | `name` | the name of the task or thread |
 /// | `wait_ns` | how long it has waited, a number |
+/// | any other | the task's own [labels](crate::diag::label) |
 ///
 /// Nobody is stopped or polled for it; as [`dump`](crate::diag::dump) it may be taken at any time, and each task is shown as it was at one moment,
 /// not all of them at the same.
@@ -50,6 +51,8 @@ fn labels(seen: &Seen, now: u64) -> Vec<Label> {
     if let Some(name) = object::name(seen.task.id) {
         labels.push(Label::text("name", name.to_string()));
     }
+    let own = label::of(seen.task.id).into_iter();
+    labels.extend(own.map(|(key, value)| Label::own(&key, &value)));
     let Some(wait) = &seen.task.wait else {
         return labels;
     };

@@ -1,9 +1,10 @@
-//! Who spawned whom: chains of tasks by their functions and the places where they were spawned, each chain kept once.
+//! Who spawned whom: chains of tasks by their functions and the places where they were spawned, then the regions that the
+//! last of them is in; each chain kept once.
 //!
-//! What it is not: a list of tasks. Two tasks with the same function, place and creators are of one lineage.
+//! What it is not: a list of tasks. Two tasks with the same function, place, creators and regions are of one lineage.
 //!
 //! 1. A number stands for the same chain for ever; 0 is the empty one.
-//! 2. A chain's creators have smaller numbers than it has.
+//! 2. What is above a link has a smaller number than it has.
 
 use std::collections::HashMap;
 use std::panic::Location;
@@ -12,14 +13,16 @@ use super::value::Frame;
 
 type Site = &'static Location<'static>;
 
-/// Creators above this are cut off.
+/// What is above this is cut off.
 const DEEPEST: usize = 32;
 
-/// One link: a task's function at the place where the task was spawned.
+/// One link of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Link {
-    pub(super) type_name: Option<&'static str>,
-    pub(super) spawned: Option<Site>,
+pub(super) enum Link {
+    /// A task's function at the place where the task was spawned; a thread has neither.
+    Task(Option<&'static str>, Option<Site>),
+    /// A region by its name, and where it began.
+    Region(&'static str, Option<Site>),
 }
 
 /// All chains.
@@ -30,20 +33,20 @@ pub(super) struct Lineages {
 }
 
 impl Lineages {
-    /// The number of the chain of a task whose creator's chain is `creator`.
-    pub(super) fn number(&mut self, link: Link, creator: usize) -> usize {
-        *self.known.entry((link, creator)).or_insert_with(|| {
-            self.chains.push((link, creator));
+    /// The number of the chain that goes on with `link` below the chain `above`.
+    pub(super) fn number(&mut self, link: Link, above: usize) -> usize {
+        *self.known.entry((link, above)).or_insert_with(|| {
+            self.chains.push((link, above));
             self.chains.len()
         })
     }
 
-    /// The frames of a chain, the task itself first.
+    /// The frames of a chain, innermost first.
     pub(super) fn frames(&self, number: usize) -> impl Iterator<Item = Frame> + '_ {
         let mut at = number;
         let chain = std::iter::from_fn(move || {
-            let &(link, creator) = self.chains.get(at.checked_sub(1)?)?;
-            at = creator;
+            let &(link, above) = self.chains.get(at.checked_sub(1)?)?;
+            at = above;
             Some(link.frame())
         });
         chain.take(DEEPEST)
@@ -51,11 +54,12 @@ impl Lineages {
 }
 
 impl Link {
-    pub(super) fn frame(&self) -> Frame {
-        match (self.type_name, self.spawned) {
-            (Some(name), site) => Frame::at(function(name), site),
-            (None, Some(site)) => Frame::at("task", Some(site)),
-            (None, None) => Frame::at("thread", None),
+    fn frame(&self) -> Frame {
+        match *self {
+            Link::Task(Some(name), site) => Frame::at(function(name), site),
+            Link::Task(None, Some(site)) => Frame::at("task", Some(site)),
+            Link::Task(None, None) => Frame::at("thread", None),
+            Link::Region(name, site) => Frame::at(name, site),
         }
     }
 }
@@ -70,10 +74,7 @@ mod tests {
     use super::*;
 
     fn link(name: &'static str) -> Link {
-        Link {
-            type_name: Some(name),
-            spawned: Some(Location::caller()),
-        }
+        Link::Task(Some(name), Some(Location::caller()))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One look at all records, for profiles: who is where, and of what lineage.
 //!
-//! What it is not: a dump. It does not ask who holds what, for it may come a hundred times a second.
+//! What it is not: a dump. It does not ask who waits for whom, for it may come a hundred times a second.
 
 use std::collections::HashMap;
 use std::panic::Location;
@@ -9,7 +9,7 @@ use super::lineage::{Lineages, Link};
 use super::value::{Frame, Label};
 use crate::diag::TaskState;
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
-use crate::hook::{Kind, ObjId, WaitReason, object, registry};
+use crate::hook::{Kind, ObjId, WaitReason, holder, object, region, registry};
 
 type Site = &'static Location<'static>;
 
@@ -37,7 +37,26 @@ pub(super) fn look(lineages: &mut Lineages, me: ObjId) -> Vec<Seen> {
     let mut seen = Vec::new();
     registry::for_each(|record| seen.extend(record.snapshot()));
     seen.retain(|task| !matches!(task.state, State::Free | State::Idle) && task.id != me);
-    number(seen, lineages)
+    let mut seen = number(seen, lineages);
+    add_regions(&mut seen, lineages);
+    seen
+}
+
+/// Regions are further links, of their task alone: not of those that it spawns.
+fn add_regions(seen: &mut [Seen], lineages: &mut Lineages) {
+    let held = holder::all();
+    let mut regions: Vec<_> = held.iter().filter_map(region::Seen::of).collect();
+    if regions.is_empty() {
+        return;
+    }
+    regions.sort_unstable_by_key(|region| (region.who, region.rank()));
+    for seen in seen {
+        let begin = regions.partition_point(|region| region.who < seen.task.id);
+        let own = regions[begin..].iter();
+        for region in own.take_while(|region| region.who == seen.task.id) {
+            seen.lineage = lineages.number(Link::Region(region.name, region.site), seen.lineage);
+        }
+    }
 }
 
 /// Numbers the lineages of tasks that were seen together.
@@ -67,10 +86,7 @@ fn number(seen: Vec<Snapshot>, lineages: &mut Lineages) -> Vec<Seen> {
 }
 
 fn link(task: &Snapshot) -> Link {
-    Link {
-        type_name: task.type_name,
-        spawned: task.spawned,
-    }
+    Link::Task(task.type_name, task.spawned)
 }
 
 impl Seen {

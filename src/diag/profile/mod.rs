@@ -20,8 +20,8 @@
 //! });
 //! ```
 //!
-//! A stack is leaf first: the place of the operation that waits, the task's function at the place where the task was
-//! spawned, then the function of the task that spawned it, at the place where that one was spawned, and so on as far as those
+//! A stack is leaf first: the place of the operation that waits, the [regions](crate::diag::region) that the task is in, the task's
+//! function at the place where the task was spawned, then the function of the task that spawned it, at the place where that one was spawned, and so on as far as those
 //! tasks are still there. In Rust a place has no function's name, so the leaf is named by what it does and where:
 //! `chan receive at src/main.rs:20`.
 // What it is not: a recorder. What is here looks at the records of `hook`, as a dump does. `value` is the profile, `pprof`

@@ -156,6 +156,14 @@ impl Label {
         }
     }
 
+    /// One that the program has chosen.
+    pub(super) fn own(key: &str, text: &str) -> Label {
+        Label {
+            key: key.to_owned().into(),
+            value: LabelValue::Text(text.to_owned().into()),
+        }
+    }
+
     pub(super) fn ns(key: &'static str, ns: u64) -> Label {
         Label {
             key: key.into(),
