@@ -48,6 +48,8 @@ pub struct TaskInfo {
     pub wait: Option<Wait>,
     /// The poll that it has been in for too long, if it is: more than 10 ms, as the runtime's monitor saw.
     pub long_poll: Option<LongPoll>,
+    /// For how long it has been in a run queue, if it is, in nanoseconds; to about a poll of whoever put it there.
+    pub runnable_ns: Option<u64>,
     /// Where it was spawned; `None` for threads.
     pub spawned: Option<Site>,
     /// The task that spawned it; `None` if that was no task.
@@ -378,6 +380,7 @@ impl TaskInfo {
             state,
             wait: wait.map(|wait| Wait::new(seen.id, wait, known)),
             long_poll: long::of(seen),
+            runnable_ns: seen.runnable_since.map(|since| known.age(since)),
             spawned: seen.spawned,
             parent: some(seen.parent),
             age_ns: known.age(seen.spawned_at),

@@ -100,6 +100,8 @@ impl Display for TaskInfo {
             write!(f, ", {}", Time(wait.waited_ns))?;
         } else if let Some(poll) = &self.long_poll {
             write!(f, ", {}", Time(poll.lasted_ns))?;
+        } else if let Some(ns) = self.runnable_ns {
+            write!(f, ", {}", Time(ns))?;
         }
         let mark = if self.is_thread() {
             ", blocked thread"

@@ -105,7 +105,7 @@ impl Entered {
         let yielded = SLOT.with(|slot| slot.yielded.get());
         if let Some(record) = record() {
             if yielded {
-                record.requeued();
+                record.requeued(clock::recent());
             } else if !record.is_parked() {
                 record.park_foreign(clock::ticks());
             }
@@ -176,6 +176,15 @@ pub(crate) fn roughly_now() -> u64 {
     match record() {
         Some(_) => clock::recent(),
         None => clock::ticks(),
+    }
+}
+
+/// The time, in ticks, at which somebody becomes runnable: exact while somebody listens to polls, else as far as known.
+#[inline]
+pub(crate) fn ready_time() -> u64 {
+    match super::on(super::POLL_START) {
+        true => clock::ticks(),
+        false => roughly_now(),
     }
 }
 

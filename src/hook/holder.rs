@@ -34,9 +34,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use ::parking_lot::Mutex;
 
+use super::RELEASE;
 use super::current;
 use super::object::ObjId;
 use super::record::{Record, State, StaticRef};
+use super::sink::Released;
 use crate::clock;
 use crate::shim::const_fn;
 
@@ -240,11 +242,29 @@ impl Slot {
 
     #[inline(always)]
     fn release(&'static self) {
+        if super::on(RELEASE) {
+            self.tell_released();
+        }
         let near = self.near.load(Relaxed);
         // ORDERING: Release: gone from every dump before the next one takes it; a near one is the next one's at once.
         self.id.store(0, Release);
         if !near {
             list(self);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_released(&self) {
+        // Still the releaser's: nobody writes to it before it is 0.
+        let id = self.id.load(Relaxed);
+        if id & WANTED == 0 {
+            super::released(Released {
+                object: ObjId::from_raw(id),
+                holder: ObjId::from_raw(self.who.load(Relaxed)),
+                acquired: self.site.load(),
+                since: self.since.load(Relaxed),
+            });
         }
     }
 

@@ -20,8 +20,8 @@
 //! ```
 // Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
 // thread, `holder` is who holds what, `long` is who keeps its thread for too long, `counted` is how many are in a group, `object` are the tags and names of what can be
-// waited for, `region` and `label` are what a task says of itself, `intern` gives numbers to what lives for ever, `subscriber` is the
-// delivery of events.
+// waited for, `region` and `label` are what a task says of itself, `intern` gives numbers to what lives for ever,
+// `sink` are the recorders of this crate, `subscriber` is the delivery of events to everybody else.
 //
 // Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
 // primitive, a task or a recorder.
@@ -36,7 +36,9 @@ pub(crate) mod object;
 pub(crate) mod record;
 pub(crate) mod region;
 pub(crate) mod registry;
+pub(crate) mod sink;
 mod subscriber;
+pub(crate) mod type_name;
 
 #[cfg(all(test, gochan_loom))]
 mod model;
@@ -53,7 +55,11 @@ pub use self::subscriber::{
 };
 pub use crate::wait::reason::{WaitClass, WaitReason};
 
-pub(crate) use self::subscriber::{exited, long_poll, poll_ended, poll_started, ready, spawned};
+#[cfg(feature = "rt")]
+pub(crate) use self::subscriber::stolen;
+pub(crate) use self::subscriber::{
+    exited, long_poll, poll_ended, poll_started, ready, released, spawned,
+};
 
 /// The atomics that records are made of. Always the real machine's, so that records outlive the runs of a model; the
 /// model of the record itself (`model`) compiles `record.rs` a second time over loom's.
@@ -109,6 +115,9 @@ pub(crate) const POLL_START: u32 = 1 << 3;
 pub(crate) const POLL_END: u32 = 1 << 4;
 pub(crate) const EXIT: u32 = 1 << 5;
 pub(crate) const LONG_POLL: u32 = 1 << 6;
+// For sinks only: they happen where a lock may be held, or where a microsecond is much.
+pub(crate) const RELEASE: u32 = 1 << 7;
+pub(crate) const STEAL: u32 = 1 << 8;
 
 /// The events that somebody listens to.
 static MASK: AtomicU32 = AtomicU32::new(0);

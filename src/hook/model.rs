@@ -5,7 +5,7 @@
 
 use std::panic::Location;
 
-use super::{ArmNote, Note, ObjId, object};
+use super::{ArmNote, Note, ObjId, object, sink, type_name};
 use crate::shim as words;
 use crate::wait::reason::WaitReason;
 use words::{Arc, thread};
@@ -78,6 +78,26 @@ fn loom_record_never_mixes_two_waits() {
     });
 }
 
+/// What a wait's time becomes when it ends is not its time.
+#[test]
+fn loom_record_end_of_wait_is_not_its_begin() {
+    let look = |seen: Option<Snapshot>| {
+        let seen = seen.expect("it lives");
+        check_wait(&seen);
+        assert!(seen.runnable_since.is_none_or(|since| since != 10));
+    };
+    model(move || {
+        let record = Arc::new(Record::new());
+        record.spawned(&birth(1), 0);
+        record.start_poll();
+        record.park(&wait(1));
+        against(&record, look, |record| {
+            record.runnable(ObjId::from_raw(7), 77);
+            record.start_poll();
+        });
+    });
+}
+
 #[test]
 fn loom_record_never_mixes_two_lives() {
     let look = |seen: Option<Snapshot>| {
@@ -112,7 +132,7 @@ fn loom_record_writers_take_turns() {
         let (next, turn) = (Arc::clone(&record), Arc::clone(&mine));
         let waker = thread::spawn(move || {
             if turn.load(Ordering::Acquire) {
-                next.runnable(ObjId::from_raw(7));
+                next.runnable(ObjId::from_raw(7), 77);
                 next.start_poll();
                 next.park(&wait(2));
             }

@@ -15,12 +15,13 @@
 //! 1. One writer at a time: the owner of the task's ACTIVE bit, who got it by an acquiring step from the one before, or
 //!    the thread itself. Writers therefore load their own fields relaxed and never need a locked instruction.
 //! 2. `seq` is odd while the fields of a wait (`object made site since`, the arms, and `word` becoming WAITING) are
-//!    being written. Who sees WAITING and the same even `seq` before and after has the fields of one single wait.
+//!    being written, and while `word` becomes RUNNABLE and `since` the time of that. Who sees WAITING or RUNNABLE and the
+//!    same even `seq` before and after has the fields of one single wait, or the time at which it ended.
 //! 3. `id` guards the fields written at birth in the same way: it is 0 while they change, and is never given twice.
 //! 4. `word`, `polls` and `woken_by` also change outside of that, each in one store: a snapshot may show a wait
-//!    together with the waker that is just ending it, but never without the poll that began it. `word` leaves WAITING
-//!    in such a single store, which needs no `seq`: the wait's fields simply stay behind, and tell of a task that runs
-//!    what it waited for last.
+//!    together with the waker that is just ending it, but never without the poll that began it. `word` becomes
+//!    RUNNING in such a single store, which needs no `seq`: the last wait's object and site simply stay behind, and tell of
+//!    a task that runs what it waited for last.
 //! 5. The first arm of a select keeps its object in the record's own fields; only its site and reason are apart.
 //!
 //! ORDERING pairs, writer to reader: `seq` odd, then fence Release, then the fields / the fields, then fence Acquire,
@@ -33,6 +34,8 @@ use std::panic::Location;
 use std::ptr::NonNull;
 
 use super::object::ObjId;
+use super::sink::Made;
+use super::type_name::TypeName;
 use super::words::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use super::{ArmNote, Note};
 use crate::shim::const_fn;
@@ -40,12 +43,12 @@ use crate::wait::reason::WaitReason;
 
 use Ordering::{Acquire, Relaxed, Release};
 
+pub(crate) use self::reader::{Snapshot, WaitSnapshot};
+
 /// Arms of a select that are recorded; of further ones only the number is.
 pub(crate) const ARMS: usize = 4;
 /// In `polls`.
 const NAMED: u64 = 1 << 63;
-/// How often a reader tries before it gives up on a wait's fields.
-const TRIES: usize = if cfg!(gochan_loom) { 1 } else { 4 };
 
 type Site = &'static Location<'static>;
 
@@ -103,26 +106,6 @@ pub(crate) struct Birth<'a> {
     pub(crate) type_name: Option<&'static TypeName>,
 }
 
-/// A type's name behind a thin pointer, so that it fits one word.
-#[derive(Debug)]
-pub(crate) struct TypeName(fn() -> &'static str);
-
-impl TypeName {
-    pub(crate) const fn of<T: ?Sized>() -> &'static TypeName {
-        trait Named {
-            const NAME: &'static TypeName;
-        }
-        impl<T: ?Sized> Named for T {
-            const NAME: &'static TypeName = &TypeName(std::any::type_name::<T>);
-        }
-        T::NAME
-    }
-
-    pub(crate) fn as_str(&self) -> &'static str {
-        (self.0)()
-    }
-}
-
 // === the writer ===
 
 impl Record {
@@ -174,6 +157,9 @@ impl Record {
         let named = if birth.name.is_some() { NAMED } else { 0 };
         self.polls.store(named, Relaxed);
         self.woken_by.store(0, Relaxed);
+        // What the one before waited for is not this one's past.
+        self.site.store(None);
+        self.since.store(now, Relaxed);
         self.word.store(word(state, 0, 0), Relaxed);
         if let Some(name) = birth.name {
             super::object::set_name(birth.id, name);
@@ -191,10 +177,10 @@ impl Record {
         self.polls.store(polls.wrapping_add(1), Relaxed);
     }
 
-    /// Queued anew by its own worker, woken by nobody else.
+    /// Queued anew by its own worker, woken by nobody else; `now` in ticks.
     #[inline]
-    pub(crate) fn requeued(&self) {
-        self.word.store(word(State::Runnable, 0, 0), Relaxed);
+    pub(crate) fn requeued(&self, now: u64) {
+        self.write_runnable(word(State::Runnable, 0, 0), now);
     }
 
     /// A thread's wait is over, and it does again what it did `before`: nothing, or a poll.
@@ -275,11 +261,33 @@ impl Record {
         self.word.load(Relaxed) as u8 == State::Waiting as u8
     }
 
-    /// Somebody puts the task into a run queue. To be called between winning that right and pushing it.
+    /// Somebody puts the task into a run queue; `now` in ticks. To be called between winning that right and pushing it.
     #[inline]
-    pub(crate) fn runnable(&self, woken_by: ObjId) {
+    pub(crate) fn runnable(&self, woken_by: ObjId, now: u64) {
         self.woken_by.store(woken_by.raw(), Relaxed);
-        self.word.store(word(State::Runnable, 0, 0), Relaxed);
+        // The reason of the wait that is over stays, with a mark: it tells what the task is woken from.
+        let old = self.word.load(Relaxed);
+        let (waits, reason) = (old as u8 == State::Waiting as u8, (old >> 8) as u8);
+        let after = if waits { (reason, 1) } else { (0, 0) };
+        self.write_runnable(word(State::Runnable, after.0, after.1), now);
+    }
+
+    #[inline]
+    fn write_runnable(&self, word: u32, now: u64) {
+        let seq = self.begin();
+        self.word.store(word, Relaxed);
+        self.since.store(now, Relaxed);
+        self.end(seq);
+    }
+
+    /// How the task came to be runnable. For whoever is about to poll it.
+    pub(crate) fn made_runnable(&self) -> Made {
+        let word = self.word.load(Relaxed);
+        let after = WaitReason::from_number((word >> 8) as u8);
+        Made {
+            at: self.since.load(Relaxed),
+            after: after.filter(|_| word >> 16 != 0),
+        }
     }
 
     /// The end: the record is nobody's again and no reader lists it any more.
@@ -341,161 +349,6 @@ const fn word(state: State, reason: u8, arms: u16) -> u32 {
     state as u32 | (reason as u32) << 8 | (arms as u32) << 16
 }
 
-// === the reader ===
-
-/// A copy of a record, consistent in itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Snapshot {
-    pub(crate) id: ObjId,
-    pub(crate) spawned: Option<Site>,
-    pub(crate) spawned_at: u64,
-    pub(crate) parent: ObjId,
-    pub(crate) type_name: Option<&'static str>,
-    pub(crate) runtime: u32,
-    pub(crate) state: State,
-    pub(crate) polls: u64,
-    pub(crate) woken_by: ObjId,
-    /// Only when it waits.
-    pub(crate) wait: Option<WaitSnapshot>,
-    /// Only when it runs: what it waited for last, and where.
-    pub(crate) after: Option<(ObjId, Site)>,
-    /// The task waited anew in each of our tries: it is alive, and what it waits for is left out.
-    pub(crate) unstable: bool,
-}
-
-/// What a record said of a wait.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WaitSnapshot {
-    pub(crate) reason: WaitReason,
-    pub(crate) object: ObjId,
-    pub(crate) made: Option<Site>,
-    pub(crate) site: Option<Site>,
-    pub(crate) since: u64,
-    /// How many arms a select has; the first [`ARMS`] are in `arms`.
-    pub(crate) arm_count: u16,
-    pub(crate) arms: [Option<ArmNote>; ARMS],
-}
-
-impl Record {
-    /// What the record says; `None` when it is free. Takes at most a fixed number of tries.
-    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
-        let mut last = None;
-        for _ in 0..TRIES {
-            // ORDERING: pairs with the Release in `born`: the fields below are at least those of this id.
-            let id = self.id.load(Acquire);
-            if id == 0 {
-                return None;
-            }
-            let seen = self.identity(id);
-            // ORDERING: pairs with `end`.
-            let seq = self.seq.load(Acquire);
-            let (state, wait) = self.read_wait();
-            // After `seq`: the poll that recorded this wait is among them.
-            let polls = self.polls();
-            let after = self.read_after(seen.spawned_at);
-            // ORDERING: pairs with the fences in `begin` and `born`: if a field was of a later wait or a later life,
-            // the loads below see that one's `seq` or 0 for the `id`.
-            fence(Acquire);
-            if self.id.load(Relaxed) != id {
-                continue;
-            }
-            if seq.is_multiple_of(2) && self.seq.load(Relaxed) == seq {
-                return (state != State::Free).then_some(Snapshot {
-                    state,
-                    wait,
-                    polls,
-                    after: after.filter(|_| state == State::Running),
-                    unstable: false,
-                    ..seen
-                });
-            }
-            last = Some(seen);
-        }
-        last
-    }
-
-    /// The part of a snapshot that the id vouches for.
-    fn identity(&self, id: u64) -> Snapshot {
-        Snapshot {
-            id: ObjId::from_raw(id),
-            spawned: self.spawned.load(),
-            spawned_at: self.spawned_at.load(Relaxed),
-            parent: ObjId::from_raw(self.parent.load(Relaxed)),
-            type_name: self.type_name.load().map(TypeName::as_str),
-            runtime: self.runtime.load(Relaxed),
-            state: State::Running,
-            polls: self.polls(),
-            woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
-            wait: None,
-            after: None,
-            unstable: true,
-        }
-    }
-}
-
-impl Record {
-    /// State and wait, of which `seq` tells whether they belong together.
-    fn read_wait(&self) -> (State, Option<WaitSnapshot>) {
-        let word = self.word.load(Relaxed);
-        let state = State::from_number(word as u8);
-        if state != State::Waiting {
-            return (state, None);
-        }
-        let Some(reason) = WaitReason::from_number((word >> 8) as u8) else {
-            return (state, None);
-        };
-        let arm_count = (word >> 16) as u16;
-        let object = ObjId::from_raw(self.object.load(Relaxed));
-        let made = self.made.load();
-        let wait = WaitSnapshot {
-            reason,
-            object,
-            made,
-            site: self.site.load(),
-            since: self.since.load(Relaxed),
-            arm_count,
-            arms: self.read_arms(arm_count.into(), object, made),
-        };
-        (state, Some(wait))
-    }
-
-    /// The wait that is over: its fields stay behind. Those that are older than the task are somebody else's.
-    fn read_after(&self, spawned_at: u64) -> Option<(ObjId, Site)> {
-        let own = self.since.load(Relaxed) > spawned_at;
-        let site = self.site.load().filter(|_| own)?;
-        Some((ObjId::from_raw(self.object.load(Relaxed)), site))
-    }
-
-    fn read_arms(
-        &self,
-        count: usize,
-        object: ObjId,
-        made: Option<Site>,
-    ) -> [Option<ArmNote>; ARMS] {
-        let mut arms = [None; ARMS];
-        let reasons = self.arm_reasons.load(Relaxed);
-        for (i, arm) in arms.iter_mut().take(count).enumerate() {
-            let (object, made) = match i.checked_sub(1) {
-                None => (object, made),
-                Some(i) => (
-                    ObjId::from_raw(self.arm_objects[i].load(Relaxed)),
-                    self.arm_made[i].load(),
-                ),
-            };
-            let reason = WaitReason::from_number((reasons >> (8 * i)) as u8);
-            *arm = reason
-                .zip(self.arm_sites[i].load())
-                .map(|(reason, site)| ArmNote {
-                    reason,
-                    object,
-                    made,
-                    site,
-                });
-        }
-        arms
-    }
-}
-
 impl State {
     fn from_number(number: u8) -> State {
         match number {
@@ -536,5 +389,8 @@ impl<T> StaticRef<T> {
     }
 }
 
+// By its path: the model compiles this file a second time, from elsewhere.
+#[path = "record/reader.rs"]
+mod reader;
 #[cfg(all(test, not(gochan_loom)))]
 mod tests;

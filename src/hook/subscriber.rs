@@ -11,14 +11,16 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use ::parking_lot::RwLock;
 
 use super::object::ObjId;
+use super::record::Record;
+use super::sink::{self, Begun, Made, Released, Stolen};
 use super::{
-    ArmNote, EXIT, LONG_POLL, LongPoll, MASK, Note, PARK, POLL_END, POLL_START, READY, SPAWN,
-    current,
+    ArmNote, EXIT, LONG_POLL, LongPoll, MASK, Note, PARK, POLL_END, POLL_START, READY, RELEASE,
+    SPAWN, STEAL, current,
 };
 use crate::clock;
 use crate::wait::reason::WaitReason;
@@ -72,6 +74,8 @@ pub struct Ready {
     pub reason: WaitReason,
     /// On which object it had waited; in a select, that of the arm that won.
     pub object: ObjId,
+    /// Where that object was made, if it says so; not of a select.
+    pub made: Option<&'static Location<'static>>,
     /// Where the operation that waited was called.
     pub site: &'static Location<'static>,
     /// How long it had waited, in nanoseconds.
@@ -271,6 +275,8 @@ struct Entry {
 type List = Arc<[Arc<Entry>]>;
 
 static LIST: RwLock<Option<List>> = RwLock::new(None);
+/// What the list wants.
+static LISTED: AtomicU32 = AtomicU32::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 std::thread_local! {
@@ -340,17 +346,27 @@ fn change_list(change: impl FnOnce(&[Arc<Entry>]) -> Vec<Arc<Entry>>) {
     let mut list = LIST.write();
     let new = change(list.as_deref().unwrap_or_default());
     let mask = new.iter().fold(0, |mask, entry| mask | entry.events);
-    MASK.store(mask, Relaxed);
+    LISTED.store(mask, Relaxed);
+    MASK.store(mask | sink::wanted(), Relaxed);
     let new = (!new.is_empty()).then(|| new.into());
     let old = std::mem::replace(&mut *list, new);
     drop(list);
     drop(old);
 }
 
+/// Sinks want something else after `change`.
+pub(super) fn change_mask(change: impl FnOnce()) {
+    let list = LIST.write();
+    change();
+    MASK.store(LISTED.load(Relaxed) | sink::wanted(), Relaxed);
+    drop(list);
+}
+
 // === delivery ===
 
 #[cold]
 pub(crate) fn spawned(event: Spawn) {
+    sink::tell(SPAWN, clock::ticks(), |sink, now| sink.spawn(&event, now));
     deliver(SPAWN, |subscriber| subscriber.on_spawn(&event));
 }
 
@@ -364,46 +380,84 @@ pub(super) fn parked(note: &Note, arms: &[ArmNote]) {
         site: note.site,
         arms,
     };
+    sink::tell(PARK, note.since, |sink, now| sink.park(&event, now));
     deliver(PARK, |subscriber| subscriber.on_park(&event));
 }
 
 /// The wait `note` has ended, by the doing of the one that runs here. No lock may be held.
 #[cold]
 pub(crate) fn ready(note: &Note) {
+    let now = clock::ticks();
     let event = Ready {
         task: ObjId::from_raw(note.task),
         by: current::id(),
         reason: note.reason,
         object: note.object,
+        made: note.made,
         site: note.site,
-        waited_ns: clock::ns_since(note.since),
+        waited_ns: clock::ticks_to_ns(now.saturating_sub(note.since)),
     };
+    sink::tell(READY, now, |sink, now| sink.ready(&event, now));
     deliver(READY, |subscriber| subscriber.on_ready(&event));
 }
 
+/// `ready` is what the record said before the poll began.
 #[cold]
-pub(crate) fn poll_started(task: ObjId) {
-    let event = PollStart { task };
-    deliver(POLL_START, |subscriber| subscriber.on_poll_start(&event));
+pub(crate) fn poll_started(record: &'static Record, ready: Option<Made>) {
+    let event = Begun { record, ready };
+    sink::tell(POLL_START, clock::ticks(), |sink, now| {
+        sink.poll_start(&event, now);
+    });
+    let task = record.id();
+    deliver(POLL_START, |subscriber| {
+        subscriber.on_poll_start(&PollStart { task })
+    });
 }
 
 #[cold]
 pub(crate) fn poll_ended(task: ObjId, done: bool) {
+    sink::tell(POLL_END, clock::ticks(), |sink, now| {
+        sink.poll_end(task, done, now);
+    });
     let event = PollEnd { task, done };
     deliver(POLL_END, |subscriber| subscriber.on_poll_end(&event));
 }
 
 #[cold]
 pub(crate) fn exited(event: Exit) {
+    sink::tell(EXIT, clock::ticks(), |sink, now| sink.exit(&event, now));
     deliver(EXIT, |subscriber| subscriber.on_exit(&event));
 }
 
 #[cold]
 pub(crate) fn long_poll(event: LongPoll) {
+    sink::tell(LONG_POLL, clock::ticks(), |sink, now| {
+        sink.long_poll(&event, now);
+    });
     deliver(LONG_POLL, |subscriber| subscriber.on_long_poll(&event));
 }
 
+/// For sinks only: the caller may hold a lock.
+#[cold]
+pub(crate) fn released(event: Released) {
+    sink::tell(RELEASE, clock::ticks(), |sink, now| {
+        sink.release(&event, now)
+    });
+}
+
+/// For sinks only.
+#[cold]
+#[cfg(feature = "rt")]
+pub(crate) fn stolen(by: usize, from: usize, tasks: usize) {
+    let [by, from, tasks] = [by, from, tasks].map(|n| n as u32);
+    let event = Stolen { by, from, tasks };
+    sink::tell(STEAL, clock::ticks(), |sink, now| sink.steal(&event, now));
+}
+
 fn deliver(event: u32, tell: impl Fn(&dyn Subscriber)) {
+    if LISTED.load(Relaxed) & event == 0 {
+        return;
+    }
     if INSIDE.replace(true) {
         DROPPED.fetch_add(1, Relaxed);
         return;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::spawn::here;
-use crate::hook::record::TypeName;
+use crate::hook::type_name::TypeName;
 use crate::sync::ErrGroup;
 use crate::sync::errgroup::{Member, Slot, SlotOp};
 use crate::task::Spawn;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::spawn::here;
-use crate::hook::record::TypeName;
+use crate::hook::type_name::TypeName;
 use crate::sync::WaitGroup;
 use crate::sync::waitgroup::Token;
 use crate::task::{JoinHandle, Spawn};

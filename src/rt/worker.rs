@@ -24,8 +24,8 @@ use super::queue::Local;
 use super::seat::{Seat, Taker};
 use super::shared::Shared;
 use crate::clock;
-use crate::hook::current;
 use crate::hook::record::Record;
+use crate::hook::{self, current};
 use crate::shim::{Arc, RING, spin_loop, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::util::rng;
@@ -177,10 +177,12 @@ impl Core {
     fn steal(&mut self, shared: &Shared) -> Option<Runnable> {
         let queues = &shared.queues;
         let start = rng::below(queues.len() as u32) as usize;
-        let (before, from) = queues.split_at(start);
-        for victim in from.iter().chain(before) {
-            if let Some(task) = self.local.steal_from(victim) {
+        for victim in (start..queues.len()).chain(0..start) {
+            if let Some(task) = self.local.steal_from(&queues[victim]) {
                 self.tally.steals += 1;
+                if hook::on(hook::STEAL) {
+                    hook::stolen(self.slot, victim, 1 + self.local.len());
+                }
                 return Some(task);
             }
         }

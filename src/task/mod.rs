@@ -30,7 +30,8 @@ pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::raw::{Header, Outcome, Place, Runnable, Schedule, claim};
 
 use crate::clock;
-use crate::hook::record::{Birth, TypeName};
+use crate::hook::record::Birth;
+use crate::hook::type_name::TypeName;
 use crate::hook::{self, Kind, ObjId, current, object, registry};
 
 /// What is known of a task before it is there.

@@ -338,9 +338,11 @@ impl Runnable {
         // SAFETY: `self` pins the cell until ACTIVE is given up in `finish` or `end_poll`; not used after those.
         let header = unsafe { task.as_ref() };
         let waker = waker::borrowed(task);
+        // The poll itself writes over what made the task runnable.
+        let made = hook::on(hook::POLL_START).then(|| header.record.made_runnable());
         let scope = current::enter(waker.data(), waker.vtable(), header.record);
-        if hook::on(hook::POLL_START) {
-            hook::poll_started(header.record.id());
+        if made.is_some() {
+            hook::poll_started(header.record, made);
         }
         // SAFETY: we hold ACTIVE, and a task that is DONE is in no queue.
         let polled = unsafe { (header.vtable.poll)(task, &mut Context::from_waker(&waker)) };
@@ -357,7 +359,7 @@ impl Runnable {
         match header.state.end_poll(take_owed(header)) {
             EndPoll::Idle => Outcome::Gone,
             EndPoll::Again => {
-                header.record.requeued();
+                header.record.requeued(current::roughly_now());
                 Outcome::Again(self)
             }
         }
@@ -448,7 +450,8 @@ pub(super) unsafe fn dealloc(task: Ptr) {
 pub(super) unsafe fn push(task: Ptr, place: Place) {
     // SAFETY: ACTIVE pins the cell, and the task is not DONE.
     let header = unsafe { task.as_ref() };
-    header.record.runnable(ObjId::from_raw(current::task_id()));
+    let by = ObjId::from_raw(current::task_id());
+    header.record.runnable(by, current::ready_time());
     // SAFETY: as above.
     unsafe { (header.vtable.schedule)(task, Runnable(task), place) }
 }

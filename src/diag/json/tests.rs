@@ -58,6 +58,7 @@ fn every_field_has_its_place() {
         state: TaskState::Waiting,
         wait: Some(wait),
         long_poll: Some(poll),
+        runnable_ns: None,
         spawned: Some(site),
         parent: Some(ObjId::from_raw(1)),
         age_ns: u64::MAX,

@@ -51,6 +51,7 @@ fn task(number: u64) -> TaskInfo {
         state: TaskState::Running,
         wait: None,
         long_poll: None,
+        runnable_ns: None,
         spawned: Some(here()),
         parent: None,
         age_ns: 61_000_000_000,

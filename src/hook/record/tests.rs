@@ -114,16 +114,23 @@ fn a_life_as_the_reader_sees_it() {
     assert_eq!((seen.state, seen.polls), (State::Waiting, 1));
     check(&seen.wait.unwrap());
 
-    record.runnable(ObjId::from_raw(4));
+    record.runnable(ObjId::from_raw(4), 50);
     let seen = record.snapshot().unwrap();
     assert_eq!(seen.state, State::Runnable);
     assert_eq!(seen.woken_by, ObjId::from_raw(4));
     assert!(seen.wait.is_none());
+    assert_eq!(seen.runnable_since, Some(50));
+    let made = record.made_runnable();
+    assert_eq!((made.at, made.after), (50, Some(wait(8).reason)));
 
+    record.start_poll();
+    record.requeued(60);
+    assert_eq!(record.snapshot().unwrap().runnable_since, Some(60));
+    assert_eq!(record.made_runnable().after, None, "it only gave way");
     record.start_poll();
     record.park_foreign(99);
     let seen = record.snapshot().unwrap();
-    assert_eq!(seen.polls, 2);
+    assert_eq!(seen.polls, 3);
     let foreign = seen.wait.unwrap();
     assert_eq!(foreign.reason, WaitReason::Foreign);
     assert_eq!((foreign.site, foreign.since), (None, 99));
@@ -226,7 +233,7 @@ fn a_snapshot_never_mixes_two_waits() {
             _ => record.park(&wait(n)),
         }
         if n.is_multiple_of(2) {
-            record.runnable(ObjId::from_raw(n));
+            record.runnable(ObjId::from_raw(n), n);
         }
     };
     against_a_writer(write, |seen| {
