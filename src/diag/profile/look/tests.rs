@@ -15,6 +15,7 @@ fn task(id: u64, parent: u64, type_name: &'static str) -> Snapshot {
         polls: 1,
         woken_by: ObjId::NONE,
         wait: None,
+        runnable_since: None,
         after: None,
         unstable: false,
     }
