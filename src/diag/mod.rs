@@ -29,10 +29,12 @@
 //! ```
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
 // `dump` reads, `text` and `json` print, `profile` sums up; `region` is what tasks say of themselves.
+// `latency` is a recorder: how long tasks wait for a worker and keep it.
 
 mod dump;
 #[cfg(feature = "diag")]
 mod json;
+pub mod latency;
 pub mod profile;
 mod region;
 mod text;

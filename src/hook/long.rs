@@ -34,6 +34,8 @@ pub struct LongPoll {
     pub cause: Option<LongPollCause>,
     /// Whether another thread has taken over the worker's slot, so that other tasks go on.
     pub taken_over: bool,
+    /// Which one of the task's polls it is.
+    pub(crate) number: u64,
 }
 
 /// What the thread of a [`LongPoll`] did for most of the time.
@@ -108,6 +110,7 @@ pub(crate) fn note(
         lasted_ns: elapsed(since),
         cause,
         taken_over,
+        number: seen.polls,
     };
     let entry = Entry {
         poll,

@@ -1,6 +1,7 @@
 //! How often something took how long: a histogram whose buckets are at most an eighth of what they count.
 //!
 //! What it is not: shared. Whoever has the lock of the object that it belongs to counts in it; what users get is a copy.
+//! [`Cells`] is the form that one thread counts in while others read.
 //!
 //! ```text
 //! nanoseconds   0..8         8..16    16..32   ...   2^39..2^40    above: 18 minutes
@@ -11,6 +12,8 @@
 
 use std::fmt;
 use std::ops::Range;
+// Counts decide nothing in a model, so they are the real machine's under loom as well.
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Buckets of an octave, as bits.
@@ -30,7 +33,7 @@ const BUCKETS: usize = (40 - BITS as usize + 1) * SUBS as usize;
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Histogram {
-    counts: Option<Box<[u32; BUCKETS]>>,
+    counts: Option<Box<[u64; BUCKETS]>>,
 }
 
 impl Histogram {
@@ -40,9 +43,28 @@ impl Histogram {
 
     #[cold]
     pub(crate) fn count_one(&mut self, ns: u64) {
-        let counts = self.counts.get_or_insert_with(|| Box::new([0; BUCKETS]));
-        let count = &mut counts[bucket(ns)];
-        *count = count.saturating_add(1);
+        self.counts_mut()[bucket(ns)] += 1;
+    }
+
+    fn counts_mut(&mut self) -> &mut [u64; BUCKETS] {
+        self.counts.get_or_insert_with(|| Box::new([0; BUCKETS]))
+    }
+
+    /// Counts what `cells` have counted.
+    pub(crate) fn add(&mut self, cells: &Cells) {
+        let counts = self.counts_mut();
+        for (count, cell) in counts.iter_mut().zip(&cells.0) {
+            *count += cell.load(Relaxed);
+        }
+    }
+
+    /// Counts what `other` has counted.
+    pub(crate) fn merge(&mut self, other: &Histogram) {
+        let Some(others) = &other.counts else { return };
+        let counts = self.counts_mut();
+        for (count, other) in counts.iter_mut().zip(others.iter()) {
+            *count += other;
+        }
     }
 
     /// How many were counted.
@@ -57,7 +79,7 @@ impl Histogram {
         let filled = counts.enumerate().filter(|(_, count)| **count > 0);
         filled.map(|(n, count)| {
             let time = |n| Duration::from_nanos(low(n));
-            (time(n)..time(n + 1), u64::from(*count))
+            (time(n)..time(n + 1), *count)
         })
     }
 
@@ -71,6 +93,23 @@ impl Histogram {
             before >= rank
         });
         reached.map_or(Duration::ZERO, |(times, _)| times.end)
+    }
+}
+
+/// A histogram that one thread counts in, and others read.
+pub(crate) struct Cells([AtomicU64; BUCKETS]);
+
+impl Cells {
+    pub(crate) const fn new() -> Cells {
+        Cells([const { AtomicU64::new(0) }; BUCKETS])
+    }
+
+    /// For the one thread that counts.
+    #[inline]
+    pub(crate) fn count_one(&self, ns: u64) {
+        let count = &self.0[bucket(ns)];
+        // ORDERING: Relaxed, and no locked instruction: there is one writer, and each number stands for itself.
+        count.store(count.load(Relaxed) + 1, Relaxed);
     }
 }
 

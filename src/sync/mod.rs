@@ -40,7 +40,7 @@ pub mod barrier;
 pub mod cond;
 #[cfg(feature = "rt")]
 pub mod errgroup;
-mod histogram;
+pub(crate) mod histogram;
 pub mod mutex;
 mod named;
 pub mod once;

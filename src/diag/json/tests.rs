@@ -51,6 +51,7 @@ fn every_field_has_its_place() {
         lasted_ns: 12,
         cause: Some(LongPollCause::Asleep),
         taken_over: true,
+        number: 3,
     };
     let task = TaskInfo {
         id: ObjId::from_raw(18),
