@@ -111,7 +111,7 @@ pub use select::{
 pub use task::{JoinError, JoinHandle};
 #[cfg(feature = "rt")]
 pub use time::{after, sleep, sleep_until, tick, timeout};
-pub use wait::Arm;
+pub use wait::{Arm, IdleOk};
 
 /// The README's tour, run as a test.
 #[cfg(all(doctest, feature = "rt"))]

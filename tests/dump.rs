@@ -403,7 +403,7 @@ fn the_json_of_a_stuck_program() {
     let stuck = go(async move { rx.recv().await });
     waiting(stuck.id());
     let json: serde_json::Value = serde_json::from_str(&dump().to_json()).unwrap();
-    assert_eq!(json["version"], 1);
+    assert_eq!(json["schema"], "gochan.dump/1");
     let tasks = json["tasks"].as_array().unwrap();
     let id = stuck.id().to_string();
     let task = tasks.iter().find(|task| task["id"] == *id).unwrap();

@@ -61,6 +61,14 @@ const UNSAFE: &[(&str, &str)] = &[
         "keeps a `&'static` in an atomic word, so that a dump can read it at any time",
     ),
     (
+        "src/hook/listed.rs",
+        "keeps the addresses of channels that have been waited for, and reads their numbers while they live",
+    ),
+    (
+        "src/chan/listed.rs",
+        "turns the address of a listed channel back into the channel",
+    ),
+    (
         "src/wait/lock.rs",
         "the byte lock: hands out what it guards, by guard and by hand",
     ),

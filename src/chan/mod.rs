@@ -3,7 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `hchan.rs` | the state under the lock and its straight-line cases |
-//! | `gate.rs` | what it shows without the lock |
+//! | `gate.rs`, `listed.rs` | what it shows without the lock |
 //! | `ring.rs` | the buffer |
 //! | `slot.rs` | a value on its way, in a sudog |
 //! | `ops.rs` | the waiting operations and their futures |
@@ -15,6 +15,7 @@
 mod gate;
 mod hchan;
 mod iter;
+mod listed;
 mod ops;
 mod permit;
 mod receiver;
@@ -24,9 +25,11 @@ mod slot;
 mod stream;
 mod weak;
 
+use std::marker::PhantomPinned;
 use std::panic::Location;
 
 use crate::hook::Kind;
+use crate::hook::listed::Listing;
 use crate::shim::{Arc, AtomicUsize, Ordering::*};
 use crate::wait::lock::Object;
 use crate::wait::op::Look;
@@ -45,11 +48,15 @@ pub use weak::{WeakReceiver, WeakSender};
 
 /// A channel and the number of its handles. The handles share it through an `Arc`.
 pub(crate) struct HChan<T> {
+    /// First, so that it is dropped first.
+    listing: Listing,
     gate: Gate,
     object: Object<Inner<T>>,
     cap: usize,
     senders: AtomicUsize,
     receivers: AtomicUsize,
+    /// A dump reaches it by its address (see `listed.rs`).
+    _pin: PhantomPinned,
 }
 
 /// Numbers of a channel at one moment, from [`Sender::stats`] or [`Receiver::stats`].
@@ -141,11 +148,13 @@ impl<T> HChan<T> {
         let cap = buf.capacity();
         let object = Object::new(Inner::new(buf), Kind::Chan, made);
         HChan {
+            listing: Listing::new(),
             gate: Gate::new(),
             object,
             cap,
             senders: AtomicUsize::new(1),
             receivers: AtomicUsize::new(1),
+            _pin: PhantomPinned,
         }
     }
 

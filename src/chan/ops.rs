@@ -15,6 +15,7 @@ use super::hchan::Inner;
 use super::slot::{RecvSlot, SendSlot};
 use super::{HChan, Permit};
 use crate::error::{RecvError, SendError};
+use crate::wait::IdleOk;
 use crate::wait::case::{Arm, Lent, OpCase};
 use crate::wait::lock::Object;
 use crate::wait::op::{Look, Op, Park};
@@ -131,6 +132,9 @@ impl<T> Op for SendOp<'_, T> {
     }
 
     fn before_wait(&self, inner: &mut Inner<T>, _: &mut Wakes) {
+        if inner.send_waits == 0 {
+            self.chan.list();
+        }
         inner.send_waits += 1;
     }
 
@@ -181,6 +185,9 @@ impl<T> Op for RecvOp<'_, T> {
 
     #[inline(always)]
     fn before_wait(&self, inner: &mut Inner<T>, wakes: &mut Wakes) {
+        if inner.recv_waits == 0 {
+            self.chan.list();
+        }
         inner.before_recv_wait(&self.chan.gate, wakes);
     }
 
@@ -222,6 +229,9 @@ impl<'a, T> Op for ReserveOp<'a, T> {
     }
 
     fn before_wait(&self, inner: &mut Inner<T>, _: &mut Wakes) {
+        if inner.send_waits == 0 {
+            self.chan.list();
+        }
         inner.send_waits += 1;
     }
 
@@ -254,7 +264,9 @@ impl<T> Op for ClosedOp<'_, T> {
         }
     }
 
-    fn before_wait(&self, _: &mut Inner<T>, _: &mut Wakes) {}
+    fn before_wait(&self, _: &mut Inner<T>, _: &mut Wakes) {
+        self.chan.list();
+    }
 
     fn collect(&self, _: &mut (), _: How) {}
 
@@ -375,6 +387,23 @@ channel_future!(
     ClosedOp,
     ()
 );
+
+impl<T> RecvFuture<'_, T> {
+    /// Marks the wait as no sign of trouble, however long it takes: a dump does not list it, and it is never among the oldest
+    /// waits. For a receiver whose every wait is of that kind, also in `select!`, see
+    /// [`Receiver::idle_ok`](crate::Receiver::idle_ok).
+    ///
+    /// ```
+    /// # gochan::block_on(async {
+    /// let (tx, rx) = gochan::chan(1);
+    /// tx.send("job").await.unwrap();
+    /// assert_eq!(rx.recv().idle_ok().await, Ok("job"));
+    /// # });
+    /// ```
+    pub fn idle_ok(self) -> IdleOk<Self> {
+        IdleOk::new(self)
+    }
+}
 
 impl<T> SendFuture<'_, T> {
     /// The value of a send that has not happened: before the first poll, or after a `select!` that it lost.

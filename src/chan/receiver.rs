@@ -141,6 +141,21 @@ impl<T> Receiver<T> {
         RecvStream::new(self, Location::caller())
     }
 
+    /// Marks receives on this channel as no sign of trouble, however long they wait: those of workers that wait for work. A
+    /// dump counts them in one line and does not list them, and they are never among the oldest waits; the same goes for a
+    /// select with such a receive. It stays so for all receivers of the channel.
+    ///
+    /// ```
+    /// let (jobs, rx) = gochan::chan::<u64>(16);
+    /// let rx = rx.named("jobs").idle_ok();
+    /// # drop((jobs, rx));
+    /// ```
+    #[must_use]
+    pub fn idle_ok(self) -> Self {
+        self.chan.object.tag().set_idle();
+        self
+    }
+
     /// A handle that does not keep the channel open.
     pub fn downgrade(&self) -> WeakReceiver<T> {
         WeakReceiver {

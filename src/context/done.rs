@@ -16,6 +16,7 @@ use super::tree::{Inner, Node, Site};
 use crate::clock;
 use crate::error::ContextError;
 use crate::hook::{Note, ObjId, WaitReason, current};
+use crate::wait::IdleOk;
 use crate::wait::case::{Arm, Lent, OpCase};
 use crate::wait::lock::Object;
 use crate::wait::op::{Look, Op, Park};
@@ -144,6 +145,21 @@ impl Context {
 }
 
 impl<'a> DoneFuture<'a> {
+    /// Marks the wait as no sign of trouble, however long it takes: a dump does not list it, and it is never among the oldest
+    /// waits.
+    ///
+    /// ```
+    /// # use gochan::{Context, ContextError};
+    /// # gochan::run(async {
+    /// let (ctx, cancel) = Context::background().with_cancel();
+    /// cancel.cancel();
+    /// assert_eq!(ctx.done().idle_ok().await, ContextError::Canceled);
+    /// # });
+    /// ```
+    pub fn idle_ok(self) -> IdleOk<Self> {
+        IdleOk::new(self)
+    }
+
     pub(super) fn new(ctx: &'a Context, site: Site, beside: bool) -> DoneFuture<'a> {
         let op = ctx.node().map(|node| DoneOp { node, site, beside });
         DoneFuture {

@@ -1,7 +1,8 @@
 //! Diagnosis: what every task is doing right now.
 //!
-//! [`dump`] answers who waits, for what, since when, where in the source, and who woke it last. The answer is a value,
-//! [`Dump`], that prints as text and, with the feature `diag`, as JSON. [`profile`] sums up, for `go tool pprof`.
+//! [`dump`] answers who waits, for what, since when, where in the source, and who woke it last; and before all that, what is
+//! known to stand in the way. The answer is a value, [`Dump`], that prints as text and, with the feature `diag`, as JSON.
+//! [`profile`] sums up, for `go tool pprof`.
 //!
 //! ```
 //! use gochan::{chan, diag, go};
@@ -28,20 +29,28 @@
 //! });
 //! ```
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
-// `dump` reads, `text` and `json` print, `profile` sums up; `region` is what tasks say of themselves.
+// `dump` and `object` are the value, `look` takes it, `group` and `verdict` say what follows, `text` and `json` print,
+// `profile` sums up; `region` is what tasks say of themselves.
 // `latency` is a recorder: how long tasks wait for a worker and keep it.
 
 mod dump;
+mod group;
 #[cfg(feature = "diag")]
 mod json;
 pub mod latency;
+mod look;
+mod object;
 pub mod profile;
 mod region;
 mod text;
+mod verdict;
+mod words;
 
-pub use self::dump::{
-    Again, Arm, Dump, Holder, Object, RegionInfo, TaskInfo, TaskState, Wait, dump,
-};
+pub use self::dump::{Again, Arm, Dump, RegionInfo, TaskInfo, TaskState, Wait};
+pub use self::group::Group;
+pub use self::look::{dump, idle_ok};
+pub use self::object::{Buffer, Holder, Object, Queued};
 #[doc(hidden)]
 pub use self::region::RegionName;
 pub use self::region::{Region, label, region};
+pub use self::verdict::{Verdict, VerdictKind};

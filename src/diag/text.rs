@@ -1,6 +1,14 @@
-//! The dump as text, in the form of Go's goroutine dumps: a headline for each task, indented what is known of it.
+//! The dump as text: a headline, what is known to stand in the way, the waits by place, then every task in the form of Go's
+//! goroutine dumps, then what is waited for.
 //!
 //! ```text
+//! gochan dump: 4 tasks (3 waiting, 0 runnable, 1 running), 0 threads in blocking waits; taken in 82µs
+//! !! mutex#7 "jobs", made at src/main.rs:20 is held by task 7 "writer" for 3.2s, acquired at src/main.rs:60, which waits 3.1s ...
+//!    1 waits for it: task 18 "digest" at src/main.rs:44
+//!
+//! waits by place:
+//!   1 task [sync.Mutex.Lock], 3.1s, at src/main.rs:44, on mutex#7 "jobs", made at src/main.rs:20, spawned at src/main.rs:30
+//!
 //! task 18 "digest" [sync.Mutex.Lock, 3.1s]:
 //!     on mutex#7 "jobs", made at src/main.rs:20
 //!     held by task 7 "writer" for 3.2s, acquired at src/main.rs:60
@@ -12,47 +20,59 @@
 //!     last woken by task 4, 17 polls
 //! ```
 //!
-//! Everything is named as `kind#number "name"` and `file:line`, so that one search finds it in all outputs. Tasks that
-//! wait alike (same reason, object's place, await place) share one paragraph when they are more than [`FOLD`].
+//! Tasks that wait alike (same reason, object's place, await place) share one paragraph when they are more than [`FOLD`], and
+//! those whose wait is marked as idle have none.
+
+mod object;
+mod task;
 
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
-use std::panic::Location;
+use std::io;
 
-use super::dump::{Again, Arm, Dump, Holder, Object, TaskInfo, TaskState, Wait};
-use crate::hook::{Kind, LongPoll, ObjId, WaitReason, object};
+use super::group::Alike;
+use super::words::{At, Count, Time, Who, crowd};
+use super::{Dump, Group, TaskInfo, TaskState, VerdictKind, Wait};
 
 /// More than this many alike are folded.
 const FOLD: usize = 8;
-/// Holders of one thing that are named.
-const HOLDERS: usize = 4;
+/// Verdicts that are told: the worst.
+const VERDICTS: usize = 4;
+/// Places that are told: those where most wait.
+const PLACES: usize = 40;
 
-type Place = Option<(&'static str, u32, u32)>;
-/// What tasks that wait alike have in common.
-type Alike = (WaitReason, Place, Place);
+impl Dump {
+    /// Writes the text, which is that of its `Display`, piece by piece: however many tasks there are, it is never in memory
+    /// as a whole.
+    ///
+    /// ```
+    /// gochan::diag::dump().write_text(&mut std::io::stdout()).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_text<W: io::Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
+        streamed(out, |out| write!(out, "{self}"))
+    }
+}
+
+/// Lets `write` write in small pieces, and gives them to `out` in large ones.
+pub(super) fn streamed<W: io::Write + ?Sized>(
+    out: &mut W,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffered = io::BufWriter::with_capacity(1 << 16, out);
+    write(&mut buffered)?;
+    io::Write::flush(&mut buffered)
+}
 
 impl Display for Dump {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         headline(self, f)?;
-        let mut groups: HashMap<Alike, Vec<&TaskInfo>> = HashMap::new();
-        for task in &self.tasks {
-            if let Some(wait) = foldable(task) {
-                groups.entry(alike(wait)).or_default().push(task);
-            }
-        }
-        for task in &self.tasks {
-            // The group is told at its longest wait, which comes first.
-            let group = foldable(task).and_then(|wait| groups.get(&alike(wait)));
-            match group {
-                Some(group) if group.len() > FOLD => {
-                    if group[0].id == task.id {
-                        folded(group, f)?;
-                    }
-                }
-                _ => write!(f, "\n{task}")?,
-            }
-        }
-        Ok(())
+        verdicts(self, f)?;
+        places(&self.groups, f)?;
+        tasks(&self.tasks, f)?;
+        object::all(&self.objects, f)
     }
 }
 
@@ -74,389 +94,106 @@ fn headline(dump: &Dump, f: &mut Formatter<'_>) -> fmt::Result {
     )
 }
 
+fn verdicts(dump: &Dump, f: &mut Formatter<'_>) -> fmt::Result {
+    for verdict in dump.verdicts.iter().take(VERDICTS) {
+        let mark = match verdict.kind {
+            VerdictKind::OldWait => "~ ",
+            VerdictKind::SendersWait => "! ",
+            _ => "!!",
+        };
+        for (n, line) in verdict.lines.iter().enumerate() {
+            writeln!(f, "{} {line}", if n == 0 { mark } else { "  " })?;
+        }
+    }
+    match dump.verdicts.len().saturating_sub(VERDICTS) {
+        0 => Ok(()),
+        more => writeln!(f, "   and {more} more of the kind"),
+    }
+}
+
+fn places(groups: &[Group], f: &mut Formatter<'_>) -> fmt::Result {
+    let (idle, busy): (Vec<_>, Vec<_>) = groups.iter().partition(|group| group.idle);
+    if !groups.is_empty() {
+        writeln!(f, "\nwaits by place:")?;
+    }
+    for group in busy.iter().take(PLACES) {
+        writeln!(f, "  {group}")?;
+    }
+    if let Some(more @ 1..) = busy.len().checked_sub(PLACES) {
+        writeln!(f, "  and {} more", Count(more, "place"))?;
+    }
+    if idle.is_empty() {
+        return Ok(());
+    }
+    let all = idle.iter().map(|group| group.count).sum();
+    let threads = idle.iter().map(|group| group.threads).sum();
+    let places = Count(idle.len(), "place");
+    writeln!(f, "  idle, as marked: {} in {places}", crowd(all, threads))
+}
+
+/// The line of the group, as among the waits by place.
+impl Display for Group {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", crowd(self.count, self.threads), self.reason)?;
+        match self.count {
+            1 => write!(f, ", {}", Time(self.oldest_ns))?,
+            _ => write!(
+                f,
+                ", oldest {}, median {}",
+                Time(self.oldest_ns),
+                Time(self.median_ns)
+            )?,
+        }
+        if let Some(site) = self.site {
+            write!(f, ", at {}", At(site))?;
+        }
+        self.on(f)?;
+        match self.spawned {
+            Some(spawned) => write!(f, ", spawned at {}", At(spawned)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Group {
+    fn on(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (&self.object, self.kind) {
+            (Some(object), _) => write!(f, ", on {object}"),
+            (None, Some(kind)) => match self.made {
+                Some(made) => write!(f, ", on {} {kind}s made at {}", self.objects, At(made)),
+                None => write!(f, ", on {} {kind}s", self.objects),
+            },
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+fn tasks(all: &[TaskInfo], f: &mut Formatter<'_>) -> fmt::Result {
+    let mut groups: HashMap<Alike, Vec<&TaskInfo>> = HashMap::new();
+    for task in all {
+        if let Some(wait) = foldable(task) {
+            groups.entry(Alike::of(wait)).or_default().push(task);
+        }
+    }
+    for task in all {
+        // The group is told at its longest wait, which comes first.
+        let group = foldable(task).and_then(|wait| groups.get(&Alike::of(wait)));
+        match group {
+            _ if task.wait.as_ref().is_some_and(|wait| wait.idle) => {}
+            Some(group) if group.len() > FOLD => {
+                if group[0].id == task.id {
+                    task::folded(group, f)?;
+                }
+            }
+            _ => write!(f, "\n{task}")?,
+        }
+    }
+    Ok(())
+}
+
 /// The wait of a task that may be told together with others: not of one that waits for itself.
 fn foldable(task: &TaskInfo) -> Option<&Wait> {
     task.wait.as_ref().filter(|wait| wait.again.is_none())
-}
-
-fn alike(wait: &Wait) -> Alike {
-    let place = |site: Option<&'static Location<'static>>| -> Place {
-        site.map(|site| (site.file(), site.line(), site.column()))
-    };
-    let first = wait.arms.first().and_then(|arm| arm.object.as_ref());
-    let object = wait.object.as_ref().or(first);
-    (
-        wait.reason,
-        place(object.and_then(|object| object.made)),
-        place(wait.site),
-    )
-}
-
-/// The paragraph of one task or thread, as in the whole dump.
-impl Display for TaskInfo {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}", Who(self.id, self.name.as_deref()), word(self))?;
-        if let Some(wait) = &self.wait {
-            write!(f, ", {}", Time(wait.waited_ns))?;
-        } else if let Some(poll) = &self.long_poll {
-            write!(f, ", {}", Time(poll.lasted_ns))?;
-        } else if let Some(ns) = self.runnable_ns {
-            write!(f, ", {}", Time(ns))?;
-        }
-        let mark = if self.is_thread() {
-            ", blocked thread"
-        } else {
-            ""
-        };
-        writeln!(f, "{mark}]:")?;
-        if let Some(wait) = &self.wait {
-            told(self.id, wait, f)?;
-        }
-        if let Some(poll) = &self.long_poll {
-            long_poll(poll, f)?;
-        }
-        own_words(self, f)?;
-        spawned(self, f)?;
-        history(self, f)
-    }
-}
-
-/// What stands in the brackets: as in Go the reason of the wait, else the state.
-fn word(task: &TaskInfo) -> &'static str {
-    let reason = task.wait.as_ref().map(|wait| wait.reason.as_str());
-    reason.unwrap_or(task.state.as_str())
-}
-
-fn told(who: ObjId, wait: &Wait, f: &mut Formatter<'_>) -> fmt::Result {
-    if let Some(object) = &wait.object {
-        writeln!(f, "\ton {object}")?;
-        held(object, "\t", f)?;
-    }
-    // A join knows of no place but the one where the task was spawned.
-    let made = wait.object.as_ref().and_then(|object| object.made);
-    if let Some(site) = wait.site.filter(|site| Some(*site) != made) {
-        writeln!(f, "\twaits at {}", At(site))?;
-    }
-    if let Some(own) = &wait.again {
-        again(who, own, f)?;
-    }
-    for arm in &wait.arms {
-        writeln!(f, "\t\t{arm}")?;
-        if let Some(object) = &arm.object {
-            held(object, "\t\t\t", f)?;
-        }
-    }
-    match wait.arm_count.saturating_sub(wait.arms.len()) {
-        0 => Ok(()),
-        more => writeln!(f, "\t\tand {more} more"),
-    }
-}
-
-/// It runs, and does not come to an end.
-fn long_poll(poll: &LongPoll, f: &mut Formatter<'_>) -> fmt::Result {
-    write!(f, "\tlong poll")?;
-    if let Some(cause) = poll.cause {
-        write!(f, ", {cause}")?;
-    }
-    if let Some(site) = poll.after {
-        write!(f, ", after its wait at {}", At(site))?;
-        if let Some(object) = (!poll.object.is_none()).then_some(poll.object) {
-            write!(f, " on {}", Who(object, object::name(object).as_deref()))?;
-        }
-    }
-    match poll.taken_over {
-        true => writeln!(f, "; another thread works for the others"),
-        false => writeln!(f, "; it holds its worker up"),
-    }
-}
-
-/// It waits for what it has acquired itself.
-fn again(who: ObjId, own: &Again, f: &mut Formatter<'_>) -> fmt::Result {
-    let what = match own.reads {
-        true => "to read what it has acquired already",
-        false => "for what it has acquired itself",
-    };
-    write!(f, "\t{} waits {what}", Who(who, None))?;
-    if let Some(site) = own.site {
-        write!(f, " at {}", At(site))?;
-    }
-    for (n, writer) in own.behind.iter().enumerate() {
-        let sign = if n == 0 { "; writer" } else { ", then" };
-        write!(
-            f,
-            "{sign} {}",
-            Who(*writer, object::name(*writer).as_deref())
-        )?;
-    }
-    match own.behind.len() {
-        0 => writeln!(f),
-        1 => writeln!(f, " waits in between"),
-        _ => writeln!(f, " wait in between"),
-    }
-}
-
-/// Who holds what is waited for, and how many wait.
-fn held(object: &Object, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {
-    let (holds, acquired) = words(object.id.kind());
-    for holder in object.holders.iter().take(HOLDERS) {
-        writeln!(f, "{indent}{holds} {}", Holds(holder, acquired))?;
-    }
-    if let Some(more @ 1..) = object.holders.len().checked_sub(HOLDERS) {
-        writeln!(f, "{indent}and by {more} more")?;
-    }
-    if object.holders.is_empty() && object.mode.is_none() && object.count.is_none() {
-        return Ok(());
-    }
-    write!(f, "{indent}{}", Count(object.waiters, "waiter"))?;
-    if let Some(count) = object.count {
-        write!(f, ", {count} not done")?;
-    }
-    match object.mode {
-        Some(mode) => writeln!(f, ", {mode}"),
-        None => writeln!(f),
-    }
-}
-
-/// What its holders do with such a thing, and how that began.
-fn words(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
-        Kind::WaitGroup => ("kept by", "counted"),
-        Kind::Once => ("being initialised by", "begun"),
-        _ => ("held by", "acquired"),
-    }
-}
-
-/// As after "held by".
-impl Display for Holder {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Holds(self, "acquired"))
-    }
-}
-
-/// A holder, and the word for how it became one.
-struct Holds<'a>(&'a Holder, &'static str);
-
-impl Display for Holds<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Holds(holder, acquired) = self;
-        match holder.id.is_none() {
-            true => write!(f, "a thread")?,
-            false => write!(f, "{}", Who(holder.id, holder.name.as_deref()))?,
-        }
-        let gone = if holder.gone { ", which is gone," } else { "" };
-        write!(f, "{gone} for {}", Time(holder.held_ns))?;
-        match holder.site {
-            Some(site) => write!(f, ", {acquired} at {}", At(site)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// What it says of itself: the innermost region first, as frames of a stack.
-fn own_words(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
-    for region in task.regions.iter().rev() {
-        write!(
-            f,
-            "\tin region {:?} for {}",
-            region.name,
-            Time(region.since_ns)
-        )?;
-        match region.site {
-            Some(site) => writeln!(f, ", begun at {}", At(site))?,
-            None => writeln!(f)?,
-        }
-    }
-    if task.labels.is_empty() {
-        return Ok(());
-    }
-    write!(f, "\tlabels")?;
-    for (n, (key, value)) in task.labels.iter().enumerate() {
-        let sign = if n == 0 { "" } else { "," };
-        write!(f, "{sign} {key}={value:?}")?;
-    }
-    writeln!(f)
-}
-
-fn spawned(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
-    let Some(site) = task.spawned else {
-        return Ok(());
-    };
-    write!(f, "\tspawned at {}", At(site))?;
-    if let Some(parent) = task.parent {
-        write!(f, " by {}", Who(parent, object::name(parent).as_deref()))?;
-    }
-    write!(f, ", {} ago", Time(task.age_ns))?;
-    match task.type_name {
-        Some(name) => writeln!(f, ", {name}"),
-        None => writeln!(f),
-    }
-}
-
-fn history(task: &TaskInfo, f: &mut Formatter<'_>) -> fmt::Result {
-    write!(f, "\t")?;
-    if let Some(by) = task.woken_by {
-        let name = object::name(by);
-        write!(f, "last woken by {}, ", Who(by, name.as_deref()))?;
-    }
-    let unstable = if task.unstable {
-        ", waits anew all the time"
-    } else {
-        ""
-    };
-    writeln!(f, "{}{unstable}", Count(task.polls as usize, "poll"))
-}
-
-/// One paragraph for many that wait alike.
-fn folded(group: &[&TaskInfo], f: &mut Formatter<'_>) -> fmt::Result {
-    let waits = || group.iter().filter_map(|task| task.wait.as_ref());
-    let (Some(longest), Some(shortest)) = (waits().next(), waits().next_back()) else {
-        return Ok(());
-    };
-    let threads = group.iter().filter(|task| task.is_thread()).count();
-    let what = match threads {
-        0 => "task",
-        n if n == group.len() => "blocked thread",
-        _ => "task or blocked thread",
-    };
-    let range = (Time(longest.waited_ns), Time(shortest.waited_ns));
-    let reason = longest.reason;
-    let many = Count(group.len(), what);
-    writeln!(f, "\n{many} [{reason}, {} to {}]:", range.0, range.1)?;
-    common_objects(waits(), f)?;
-    if let Some(site) = longest.site {
-        writeln!(f, "\twait at {}", At(site))?;
-    }
-    if let Some(site) = group[0].spawned
-        && group.iter().all(|task| task.spawned == Some(site))
-    {
-        writeln!(f, "\tspawned at {}", At(site))?;
-    }
-    write!(f, "\tthe longest waiting:")?;
-    for task in group.iter().take(FOLD) {
-        write!(f, " {}", Who(task.id, None))?;
-    }
-    writeln!(f, ", and {} more", group.len() - FOLD)
-}
-
-/// What all of them wait on: one object, or many that were made in one place.
-fn common_objects<'a>(
-    waits: impl Iterator<Item = &'a Wait> + Clone,
-    f: &mut Formatter<'_>,
-) -> fmt::Result {
-    let mut ids: Vec<_> = waits
-        .clone()
-        .filter_map(|wait| Some(wait.object.as_ref()?.id))
-        .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let Some(object) = waits.clone().find_map(|wait| wait.object.as_ref()) else {
-        let arms = waits.clone().next().map_or(&[][..], |wait| &wait.arms);
-        return arms.iter().try_for_each(|arm| common_arm(arm, f));
-    };
-    match (ids.len(), object.made) {
-        (1, _) => {
-            writeln!(f, "\ton {object}")?;
-            held(object, "\t", f)
-        }
-        (n, Some(made)) => writeln!(f, "\ton {n} {}s made at {}", object.id.kind(), At(made)),
-        (n, None) => writeln!(f, "\ton {n} {}s", object.id.kind()),
-    }
-}
-
-/// An arm of selects that wait alike. Their objects may differ.
-fn common_arm(arm: &Arm, f: &mut Formatter<'_>) -> fmt::Result {
-    let object = None;
-    writeln!(f, "\t\t{}", Arm { object, ..*arm })
-}
-
-impl Display for Arm {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.reason)?;
-        if let Some(site) = self.site {
-            write!(f, " at {}", At(site))?;
-        }
-        match &self.object {
-            Some(object) => write!(f, " on {object}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Display for Object {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Who(self.id, self.name.as_deref()))?;
-        match self.made {
-            Some(site) if self.id.kind() == Kind::Task => write!(f, ", spawned at {}", At(site)),
-            Some(site) => write!(f, ", made at {}", At(site)),
-            None => Ok(()),
-        }
-    }
-}
-
-// === small words ===
-
-/// `task 18 "digest"`, `chan#7 "jobs"`.
-struct Who<'a>(ObjId, Option<&'a str>);
-
-impl Display for Who<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Who(id, name) = self;
-        match id.kind() {
-            kind @ (Kind::Task | Kind::Thread) => write!(f, "{kind} {}", id.number())?,
-            _ => write!(f, "{id}")?,
-        }
-        match name {
-            Some(name) => write!(f, " {name:?}"),
-            None => Ok(()),
-        }
-    }
-}
-
-struct At(&'static Location<'static>);
-
-impl Display for At {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0.file(), self.0.line())
-    }
-}
-
-struct Count(usize, &'static str);
-
-impl Display for Count {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let s = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{s}", self.0, self.1)
-    }
-}
-
-/// Nanoseconds in two or three figures: `812ns`, `3.4µs`, `12ms`, `5.2s`, `3m20s`, `2h05m`, `3d04h`.
-struct Time(u64);
-
-impl Display for Time {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        const SECOND: u64 = 1_000_000_000;
-        const MINUTE: u64 = 60 * SECOND;
-        const HOUR: u64 = 60 * MINUTE;
-        const DAY: u64 = 24 * HOUR;
-        let ns = self.0;
-        let decimal = |f: &mut Formatter<'_>, unit: u64, name| {
-            // Cut, not rounded: a wait of 59.99s is not one of 60.0s.
-            let tenths = ns / (unit / 10);
-            match tenths {
-                ..100 => write!(f, "{}.{}{name}", tenths / 10, tenths % 10),
-                _ => write!(f, "{}{name}", tenths / 10),
-            }
-        };
-        match ns {
-            ..1_000 => write!(f, "{ns}ns"),
-            1_000..1_000_000 => decimal(f, 1_000, "µs"),
-            1_000_000..SECOND => decimal(f, 1_000_000, "ms"),
-            SECOND..MINUTE => decimal(f, SECOND, "s"),
-            MINUTE..HOUR => write!(f, "{}m{:02}s", ns / MINUTE, ns % MINUTE / SECOND),
-            HOUR..DAY => write!(f, "{}h{:02}m", ns / HOUR, ns % HOUR / MINUTE),
-            _ => write!(f, "{}d{:02}h", ns / DAY, ns % DAY / HOUR),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -276,6 +276,16 @@ pub(crate) fn park(note: &Note) {
     }
 }
 
+/// The wait that the running poll has recorded is no sign of trouble, however long it takes. One that recorded none waits for
+/// something foreign.
+pub(crate) fn mark_idle() {
+    let Some(record) = record() else { return };
+    if !record.is_parked() {
+        record.park_foreign(clock::ticks());
+    }
+    record.set_idle();
+}
+
 /// As [`park`], for a wait that any of `arms` ends.
 pub(crate) fn park_select(note: &Note, arms: &[ArmNote]) {
     if let Some(record) = record() {

@@ -21,6 +21,7 @@
 // Inside: `record` is what a dump reads of a task, `registry` is where records live, `current` is who runs on this
 // thread, `holder` is who holds what, `long` is who keeps its thread for too long, `counted` is how many are in a group, `object` are the tags and names of what can be
 // waited for, `region` and `label` are what a task says of itself, `intern` gives numbers to what lives for ever,
+// `listed` is what channels say of themselves,
 // `sink` are the recorders of this crate, `subscriber` is the delivery of events to everybody else.
 //
 // Primitives know `current` and the two words `on` and `ready`; executors know all of it. Nothing here knows a
@@ -31,6 +32,7 @@ pub(crate) mod current;
 pub(crate) mod holder;
 pub(crate) mod intern;
 pub(crate) mod label;
+pub(crate) mod listed;
 pub(crate) mod long;
 pub(crate) mod object;
 pub(crate) mod record;

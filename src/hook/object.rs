@@ -9,7 +9,7 @@
 //! 4. A [`Tag`] has its number from the first time somebody asks for it, and keeps it.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 // Numbers decide nothing in a model, so the statics are the real machine's under loom as well.
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const BLOCK: u64 = 16;
 const KIND_SHIFT: u32 = 56;
 /// Of a [`Tag`]: there is a name to forget.
 const NAMED: u64 = 1 << 55;
-/// Of a [`Tag`]: there is a mode to forget.
+/// Of a [`Tag`]: there is a mode, or the mark of idle waits, to forget.
 const MODED: u64 = 1 << 54;
 const NUMBER: u64 = MODED - 1;
 const SHARDS: usize = 16;
@@ -214,10 +214,19 @@ impl Tag {
         self.0.fetch_or(MODED, Relaxed);
     }
 
+    /// Says that who waits here for work is in no trouble, however long it takes: for dumps.
+    #[cold]
+    pub(crate) fn set_idle(&self) {
+        IDLE.lock().insert(self.id().0);
+        self.0.fetch_or(MODED, Relaxed);
+    }
+
     #[cold]
     fn forget(&self) {
-        forget(self.id());
-        MODES.lock().remove(&self.id().0);
+        let id = self.id();
+        forget(id);
+        MODES.lock().remove(&id.0);
+        IDLE.lock().remove(&id.0);
     }
 }
 
@@ -232,6 +241,14 @@ impl Drop for Tag {
 
 /// Objects that do not work as always.
 static MODES: Mutex<BTreeMap<u64, &'static str>> = Mutex::new(BTreeMap::new());
+
+/// Objects at which one waits for work.
+static IDLE: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// Whether the object's [`Tag`] was told that it is idle.
+pub(crate) fn is_idle(id: ObjId) -> bool {
+    IDLE.lock().contains(&id.0)
+}
 
 /// The mode that the object's [`Tag`] was last given.
 pub(crate) fn mode(id: ObjId) -> Option<&'static str> {
@@ -362,8 +379,11 @@ mod tests {
         tag.set_mode(None);
         assert_eq!(mode(id), None);
         tag.set_mode(Some("starving"));
+        tag.set_idle();
+        assert!(is_idle(id));
         drop(tag);
         assert_eq!((name(id), mode(id)), (None, None));
+        assert!(!is_idle(id));
     }
 
     #[test]

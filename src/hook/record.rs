@@ -47,6 +47,8 @@ pub(crate) use self::reader::{Snapshot, WaitSnapshot};
 
 /// Arms of a select that are recorded; of further ones only the number is.
 pub(crate) const ARMS: usize = 4;
+/// In `word`: the wait is no sign of trouble.
+const IDLE: u32 = 1 << 15;
 /// In `polls`.
 const NAMED: u64 = 1 << 63;
 
@@ -69,7 +71,7 @@ pub(crate) enum State {
 pub(crate) struct Record {
     // The hot line.
     seq: AtomicU32,
-    /// state, reason << 8, number of arms << 16
+    /// state, reason << 8, idle << 15, number of arms << 16
     word: AtomicU32,
     /// Polls, and in the top bit whether there is a name, or are labels.
     polls: AtomicU64,
@@ -242,6 +244,14 @@ impl Record {
         let reason = WaitReason::Foreign as u8;
         self.word.store(word(State::Waiting, reason, 0), Relaxed);
         self.end(seq);
+    }
+
+    /// The wait that the running poll has recorded is no sign of trouble, however long it takes.
+    pub(crate) fn set_idle(&self) {
+        let word = self.word.load(Relaxed);
+        if word as u8 == State::Waiting as u8 {
+            self.word.store(word | IDLE, Relaxed);
+        }
     }
 
     /// How many polls have begun.

@@ -20,6 +20,7 @@ use std::task::{Context, Poll};
 
 use crate::hook::{ArmNote, current};
 use crate::rt::{Site, Wait};
+use crate::wait::IdleOk;
 use crate::wait::case::Arm;
 use crate::wait::op::out_of_budget;
 use crate::wait::parker;
@@ -84,6 +85,19 @@ impl<O: IoOp> IoFuture<O> {
     /// As awaiting it.
     pub fn wait(self) -> io::Result<O::Output> {
         parker::block_on(self)
+    }
+
+    /// Marks the wait as no sign of trouble, however long it takes: a dump does not list it, and it is never among the oldest
+    /// waits. For an `accept`, or the read at the beginning of a request.
+    ///
+    /// ```no_run
+    /// # gochan::run(async {
+    /// # let listener = gochan::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let (stream, peer) = listener.accept().idle_ok().await?;
+    /// # Ok::<(), std::io::Error>(()) });
+    /// ```
+    pub fn idle_ok(self) -> IdleOk<Self> {
+        IdleOk::new(self)
     }
 
     fn try_or_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<O::Output>> {

@@ -23,6 +23,7 @@
 //!    a loom model, its reason in the dump, a benchmark against its best peer, auto-trait facts.
 
 pub(crate) mod case;
+pub(crate) mod idle;
 pub(crate) mod lock;
 pub(crate) mod note;
 pub(crate) mod op;
@@ -35,6 +36,7 @@ pub(crate) mod waiter;
 pub(crate) mod wakes;
 
 pub use case::Arm;
+pub use idle::IdleOk;
 
 #[cfg(all(test, gochan_loom))]
 #[path = "tests/loom.rs"]

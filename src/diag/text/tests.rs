@@ -1,8 +1,12 @@
 //! The text, paragraph by paragraph, of dumps made by hand.
 
 use super::*;
-use crate::diag::RegionInfo;
+use crate::diag::{Arm, Buffer, Holder, Object, Queued, RegionInfo, Verdict};
+use crate::hook::{Kind, ObjId, WaitReason};
+use std::panic::Location;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use task::HOLDERS;
 
 fn time(ns: u64) -> String {
     Time(ns).to_string()
@@ -73,7 +77,9 @@ fn object(kind: Kind, number: u64, name: Option<&str>) -> Object {
         holders: Vec::new(),
         count: None,
         waiters: 1,
+        queue: Vec::new(),
         mode: None,
+        buffer: None,
     }
 }
 
@@ -81,11 +87,12 @@ fn waiting(reason: WaitReason, waited_ns: u64, object: Option<Object>) -> Wait {
     Wait {
         reason,
         waited_ns,
-        object,
+        object: object.map(Arc::new),
         site: Some(here()),
         arms: Vec::new(),
         arm_count: 0,
         again: None,
+        idle: false,
     }
 }
 
@@ -197,9 +204,9 @@ task 2 [sync.Mutex.Lock, 3.1s]:
 
 #[test]
 fn a_select_lists_its_arms() {
-    let arm = |reason, object| Arm {
+    let arm = |reason, object: Option<Object>| Arm {
         reason,
-        object,
+        object: object.map(Arc::new),
         site: (reason != WaitReason::ChanRecvNil).then(|| here()),
     };
     let wait = Wait {
@@ -269,7 +276,10 @@ fn dump(tasks: Vec<TaskInfo>) -> Dump {
     Dump {
         taken: SystemTime::UNIX_EPOCH,
         took: Duration::from_micros(12),
+        verdicts: Vec::new(),
+        groups: Group::all(&tasks),
         tasks,
+        objects: Vec::new(),
     }
 }
 
@@ -283,21 +293,24 @@ fn more_than_eight_alike_are_folded() {
         state: TaskState::Waiting,
         wait: Some(Wait {
             waited_ns: 1_000 * (100 - n),
-            object: Some(Object {
+            object: Some(Arc::new(Object {
                 id: id(Kind::Chan, 3 + n % 2),
                 ..chan.clone()
-            }),
+            })),
             ..wait.clone()
         }),
         ..task(10 + n)
     };
     let eight: Vec<_> = (0..8).map(alike).collect();
-    assert_eq!(plain(dump(eight)).matches("[chan send").count(), 8);
+    assert_eq!(plain(dump(eight)).matches("[chan send, ").count(), 8);
 
     let mut nine: Vec<_> = (0..9).map(alike).collect();
     nine.push(task(1));
     let expected = "\
 gochan dump: 10 tasks (9 waiting, 0 runnable, 1 running), 0 threads in blocking waits; taken in 12µs
+
+waits by place:
+  9 tasks [chan send], oldest 100µs, median 96µs, at PLACE, on 2 chans made at PLACE, spawned at PLACE
 
 9 tasks [chan send, 100µs to 92µs]:
 \ton 2 chans made at PLACE
@@ -324,5 +337,112 @@ fn those_that_wait_elsewhere_are_not_folded() {
         ..task(n)
     };
     let text = plain(dump((1..=12).map(other).collect()));
-    assert_eq!(text.matches("[chan receive").count(), 12);
+    assert_eq!(text.matches("[chan receive, ").count(), 12);
+}
+
+#[test]
+fn idle_waits_are_counted_and_not_listed() {
+    let idle = |n: u64| TaskInfo {
+        state: TaskState::Waiting,
+        wait: Some(Wait {
+            idle: n < 3,
+            ..waiting(WaitReason::ChanRecv, 1_000, None)
+        }),
+        ..task(n)
+    };
+    let text = plain(dump((1..=3).map(idle).collect()));
+    let places = "\
+waits by place:
+  1 task [chan receive], 1.0µs, at PLACE, spawned at PLACE
+  idle, as marked: 2 tasks in 1 place
+
+task 3 [chan receive, 1.0µs]:
+";
+    assert!(text.contains(places), "{text}");
+    assert!(
+        !text.contains("task 1 ") && !text.contains("task 2 "),
+        "{text}"
+    );
+}
+
+#[test]
+fn verdicts_come_first_and_the_worst_of_them_only() {
+    let verdict = |kind, line: &str| Verdict {
+        kind,
+        subject: id(Kind::Task, 1),
+        site: None,
+        lasted_ns: 1,
+        lines: vec![line.to_owned(), "because".to_owned()],
+    };
+    let verdicts = [
+        VerdictKind::OwnLock,
+        VerdictKind::SendersWait,
+        VerdictKind::OldWait,
+        VerdictKind::OldWait,
+        VerdictKind::OldWait,
+    ];
+    let dump = Dump {
+        verdicts: verdicts.map(|kind| verdict(kind, kind.as_str())).to_vec(),
+        ..dump(Vec::new())
+    };
+    let expected = "\
+!! own_lock
+   because
+!  senders_wait
+   because
+~  old_wait
+   because
+~  old_wait
+   because
+   and 1 more of the kind
+";
+    assert_eq!(plain(dump).split_once('\n').unwrap().1, expected);
+}
+
+#[test]
+fn objects_tell_of_their_queue() {
+    let queued = |number, reason| Queued {
+        id: id(Kind::Task, number),
+        reason,
+        waited_ns: 5_000_000_000 - number,
+        site: Some(here()),
+    };
+    let chan = Object {
+        waiters: 6,
+        queue: (1..=6).map(|n| queued(n, WaitReason::ChanSend)).collect(),
+        buffer: Some(Buffer {
+            len: 2,
+            capacity: Some(2),
+            senders: 1,
+            receivers: 3,
+            closed: false,
+        }),
+        ..object(Kind::Chan, 7, Some("jobs"))
+    };
+    let dump = Dump {
+        objects: vec![Arc::new(chan.clone())],
+        ..dump(Vec::new())
+    };
+    let expected = "
+objects:
+chan#7 \"jobs\", made at PLACE (buffer 2/2, 1 sender, 3 receivers)
+\ttask 1 waits 4.9s [chan send] at PLACE
+\ttask 2 waits 4.9s [chan send] at PLACE
+\ttask 3 waits 4.9s [chan send] at PLACE
+\ttask 4 waits 4.9s [chan send] at PLACE
+\tand 2 more
+";
+    assert_eq!(plain(&dump).split_once('\n').unwrap().1, expected);
+
+    let many = (1..=9).map(|_| Arc::new(chan.clone())).collect();
+    let dump = Dump {
+        objects: many,
+        ..dump
+    };
+    let text = plain(dump);
+    assert!(
+        text.contains("9 chans made at PLACE; with the longest queue:\nchan#7"),
+        "{text}"
+    );
+    assert_eq!(text.matches("chan#7").count(), 1);
 }

@@ -4,7 +4,7 @@
 
 use super::super::words::{Ordering, fence};
 use super::super::{ArmNote, ObjId, type_name::TypeName};
-use super::{ARMS, Record, Site, State};
+use super::{ARMS, IDLE, Record, Site, State};
 use crate::wait::reason::WaitReason;
 
 use Ordering::{Acquire, Relaxed};
@@ -42,6 +42,8 @@ pub(crate) struct WaitSnapshot {
     pub(crate) made: Option<Site>,
     pub(crate) site: Option<Site>,
     pub(crate) since: u64,
+    /// It is no sign of trouble, however long it takes.
+    pub(crate) idle: bool,
     /// How many arms a select has; the first [`ARMS`] are in `arms`.
     pub(crate) arm_count: u16,
     pub(crate) arms: [Option<ArmNote>; ARMS],
@@ -115,7 +117,7 @@ impl Record {
         if word as u8 != State::Waiting as u8 {
             return None;
         }
-        let reason = WaitReason::from_number((word >> 8) as u8)?;
+        let reason = WaitReason::from_number(((word & !IDLE) >> 8) as u8)?;
         let arm_count = (word >> 16) as u16;
         let object = ObjId::from_raw(self.object.load(Relaxed));
         let made = self.made.load();
@@ -125,6 +127,7 @@ impl Record {
             made,
             site: self.site.load(),
             since,
+            idle: word & IDLE != 0,
             arm_count,
             arms: self.read_arms(arm_count.into(), object, made),
         })

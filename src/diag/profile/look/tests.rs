@@ -51,6 +51,7 @@ fn select(arms: &[(u64, Option<Site>)], count: u16) -> WaitSnapshot {
         made: None,
         site: Some(Location::caller()),
         since: 1,
+        idle: false,
         arm_count: count,
         arms: Default::default(),
     };

@@ -1,0 +1,124 @@
+//! Waits that are alike, together: the same reason, at the same place, for things that were made at the same place.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::{Object, TaskInfo, Wait};
+use crate::hook::{Kind, ObjId, WaitReason};
+
+type Site = &'static Location<'static>;
+type Place = Option<(&'static str, u32, u32)>;
+
+/// Tasks and threads that wait alike.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Group {
+    /// Why they wait.
+    pub reason: WaitReason,
+    /// Where the operation was called.
+    pub site: Option<Site>,
+    /// For what, if it is one thing for all of them. Of selects, that of the first arm.
+    pub object: Option<Arc<Object>>,
+    /// How many things they wait for.
+    pub objects: usize,
+    /// What sort of things these are.
+    pub kind: Option<Kind>,
+    /// Where those were made.
+    pub made: Option<Site>,
+    /// Where they were spawned, if it was one place for all of them.
+    pub spawned: Option<Site>,
+    /// How many they are.
+    pub count: usize,
+    /// How many of them are threads, not tasks.
+    pub threads: usize,
+    /// The longest wait, in nanoseconds.
+    pub oldest_ns: u64,
+    /// The median of the waits, in nanoseconds.
+    pub median_ns: u64,
+    /// Who has waited longest.
+    pub oldest: ObjId,
+    /// The waits were marked as no sign of trouble.
+    pub idle: bool,
+}
+
+/// What tasks that wait alike have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Alike {
+    reason: WaitReason,
+    made: Place,
+    site: Place,
+    idle: bool,
+}
+
+impl Alike {
+    pub(super) fn of(wait: &Wait) -> Alike {
+        let place = |site: Option<Site>| site.map(|site| (site.file(), site.line(), site.column()));
+        Alike {
+            reason: wait.reason,
+            made: place(first_object(wait).and_then(|object| object.made)),
+            site: place(wait.site),
+            idle: wait.idle,
+        }
+    }
+}
+
+/// What it waits for; of a select, what its first arm does.
+pub(super) fn first_object(wait: &Wait) -> Option<&Arc<Object>> {
+    let first = wait.arms.first().and_then(|arm| arm.object.as_ref());
+    wait.object.as_ref().or(first)
+}
+
+impl Group {
+    /// All groups, most members first. `tasks` has the longest waits first.
+    pub(super) fn all(tasks: &[TaskInfo]) -> Vec<Group> {
+        let mut alike: HashMap<Alike, Vec<(&TaskInfo, &Wait)>> = HashMap::new();
+        for task in tasks {
+            if let Some(wait) = &task.wait {
+                alike.entry(Alike::of(wait)).or_default().push((task, wait));
+            }
+        }
+        let mut groups: Vec<_> = alike
+            .values()
+            .filter_map(|group| Group::of(group))
+            .collect();
+        groups.sort_by_key(|group| {
+            (
+                group.idle,
+                Reverse((group.count, group.oldest_ns)),
+                group.oldest,
+            )
+        });
+        groups
+    }
+
+    /// Longest waits first; `None` without any.
+    fn of(members: &[(&TaskInfo, &Wait)]) -> Option<Group> {
+        let &(oldest, wait) = members.first()?;
+        let mut ids: Vec<_> = members
+            .iter()
+            .filter_map(|(_, wait)| Some(first_object(wait)?.id))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let object = first_object(wait);
+        let spawned = oldest.spawned;
+        let same = members.iter().all(|(task, _)| task.spawned == spawned);
+        Some(Group {
+            reason: wait.reason,
+            site: wait.site,
+            object: object.filter(|_| ids.len() == 1).cloned(),
+            objects: ids.len(),
+            kind: object.map(|object| object.id.kind()),
+            made: object.and_then(|object| object.made),
+            spawned: spawned.filter(|_| same),
+            count: members.len(),
+            threads: members.iter().filter(|(task, _)| task.is_thread()).count(),
+            oldest_ns: wait.waited_ns,
+            median_ns: members[members.len() / 2].1.waited_ns,
+            oldest: oldest.id,
+            idle: wait.idle,
+        })
+    }
+}

@@ -1,0 +1,425 @@
+//! What a dump knows for certain to stand in the way, told before everything else.
+//!
+//! What it is not: a search for deadlocks. Each verdict follows from what a few records say, and says which.
+//!
+//! A wait that is marked as idle is no trouble, and neither is a wait for a point in time, which comes by itself. Who waits for
+//! somebody who waits is left out as well: the other one says more.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::group::Alike;
+use super::words::{At, Count, Time, Who, crowd};
+use super::{Buffer, Holder, Object, Queued, TaskInfo, Wait};
+use crate::hook::{Kind, LongPoll, ObjId, WaitClass, WaitReason, object};
+
+type Site = &'static Location<'static>;
+
+/// Shorter waits are no news: as long as a poll that the monitor calls long.
+const LONG_NS: u64 = 10_000_000;
+/// The oldest waits that are told.
+const OLDEST: usize = 3;
+/// The waiters that are named.
+const NAMED: usize = 4;
+
+/// One thing that is known to stand in the way.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// What sort of thing it is.
+    pub kind: VerdictKind,
+    /// The task, thread or object that it is about.
+    pub subject: ObjId,
+    /// The line to look at first.
+    pub site: Option<Site>,
+    /// For how long it has been so, in nanoseconds.
+    pub lasted_ns: u64,
+    /// In words: the finding, then what it follows from.
+    pub lines: Vec<String>,
+}
+
+/// What sort of [`Verdict`] it is. All of these are exact: they say what is so, not what it may mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum VerdictKind {
+    /// Who waits for a lock holds it already.
+    OwnLock,
+    /// A lock is waited for, and the task or thread that acquired it is gone.
+    HolderGone,
+    /// A lock is waited for, and its holder waits itself, and has for more than 10 ms.
+    HolderWaits,
+    /// A task keeps a worker to itself.
+    LongPoll,
+    /// Senders wait because nobody receives, for more than 10 ms.
+    SendersWait,
+    /// One of the longest waits of which nothing else is known.
+    OldWait,
+}
+
+impl VerdictKind {
+    /// The kind in one word, as JSON has it.
+    ///
+    /// ```
+    /// assert_eq!(gochan::diag::VerdictKind::HolderWaits.as_str(), "holder_waits");
+    /// ```
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            VerdictKind::OwnLock => "own_lock",
+            VerdictKind::HolderGone => "holder_gone",
+            VerdictKind::HolderWaits => "holder_waits",
+            VerdictKind::LongPoll => "long_poll",
+            VerdictKind::SendersWait => "senders_wait",
+            VerdictKind::OldWait => "old_wait",
+        }
+    }
+}
+
+impl Verdict {
+    /// All there are, worst first. `tasks` has the longest waits first.
+    pub(super) fn find(tasks: &[TaskInfo], objects: &[Arc<Object>]) -> Vec<Verdict> {
+        let by_id = tasks.iter().map(|task| (task.id, task)).collect();
+        let mut court = Court {
+            tasks: by_id,
+            told: HashSet::new(),
+            verdicts: Vec::new(),
+        };
+        tasks.iter().for_each(|task| court.own_lock(task));
+        objects.iter().for_each(|object| court.lock(object));
+        tasks.iter().for_each(|task| court.long_poll(task));
+        objects.iter().for_each(|object| court.senders(object));
+        court.old_waits(tasks);
+        // Of a chain of locks first the one at whose end nobody waits for a lock.
+        court.verdicts.sort_by_key(|(rank, verdict)| {
+            (
+                verdict.kind,
+                *rank,
+                u64::MAX - verdict.lasted_ns,
+                verdict.subject,
+            )
+        });
+        court
+            .verdicts
+            .into_iter()
+            .map(|(_, verdict)| verdict)
+            .collect()
+    }
+}
+
+struct Court<'a> {
+    tasks: HashMap<ObjId, &'a TaskInfo>,
+    /// Tasks and objects of which a verdict tells.
+    told: HashSet<ObjId>,
+    verdicts: Vec<(u8, Verdict)>,
+}
+
+impl<'a> Court<'a> {
+    fn wait_of(&self, id: ObjId) -> Option<(&'a TaskInfo, &'a Wait)> {
+        let task = *self.tasks.get(&id)?;
+        Some((task, task.wait.as_ref()?))
+    }
+
+    fn own_lock(&mut self, task: &TaskInfo) {
+        let Some(wait) = &task.wait else { return };
+        let (Some(again), Some(lock)) = (&wait.again, &wait.object) else {
+            return;
+        };
+        let who = Who(task.id, task.name.as_deref());
+        let mut line = format!("{who} waits for {}", named(lock));
+        line.push_str(match again.reads {
+            true => ", which it has acquired to read itself",
+            false => ", which it has acquired itself",
+        });
+        at(&mut line, again.site);
+        line.push_str(&waits("; waits", wait));
+        self.told.extend([task.id, lock.id]);
+        let lines = vec![line];
+        self.tell(
+            0,
+            VerdictKind::OwnLock,
+            task.id,
+            wait.site,
+            wait.waited_ns,
+            lines,
+        );
+    }
+
+    /// Somebody waits for a lock: what does its holder do?
+    fn lock(&mut self, lock: &Object) {
+        let is_lock = matches!(lock.id.kind(), Kind::Mutex | Kind::RwMutex);
+        if !is_lock || lock.queue.is_empty() || self.told.contains(&lock.id) {
+            return;
+        }
+        if let Some(gone) = lock.holders.iter().find(|holder| holder.gone) {
+            return self.holder_gone(lock, gone);
+        }
+        let holders = lock.holders.iter();
+        let waiting = holders.filter_map(|holder| Some((holder, self.wait_of(holder.id)?)));
+        let longest = waiting.max_by_key(|(_, (_, wait))| wait.waited_ns);
+        if let Some((holder, (task, wait))) = longest
+            && wait.waited_ns >= LONG_NS
+        {
+            self.holder_waits(lock, holder, task, wait);
+        }
+    }
+
+    fn holder_gone(&mut self, lock: &Object, holder: &Holder) {
+        let mut line = format!("{} is held by {}, which is gone", named(lock), who(holder));
+        held(&mut line, holder);
+        let lines = vec![line, queue(&lock.queue)];
+        self.told.insert(lock.id);
+        self.tell(
+            0,
+            VerdictKind::HolderGone,
+            lock.id,
+            holder.site,
+            holder.held_ns,
+            lines,
+        );
+    }
+
+    fn holder_waits(&mut self, lock: &Object, holder: &Holder, task: &TaskInfo, wait: &Wait) {
+        let mut line = format!("{} is held by {}", named(lock), who(holder));
+        held(&mut line, holder);
+        line.push_str(&waits(", which waits", wait));
+        let lines = vec![line, queue(&lock.queue)];
+        let for_lock = matches!(
+            wait.reason,
+            WaitReason::MutexLock | WaitReason::RwMutexRead | WaitReason::RwMutexWrite
+        );
+        self.told.extend([lock.id, task.id]);
+        let (kind, lasted) = (VerdictKind::HolderWaits, wait.waited_ns);
+        self.tell(for_lock.into(), kind, lock.id, wait.site, lasted, lines);
+    }
+
+    fn long_poll(&mut self, task: &TaskInfo) {
+        let Some(poll) = &task.long_poll else { return };
+        let mut line = format!(
+            "{} has been in one poll for {}",
+            Who(task.id, task.name.as_deref()),
+            Time(poll.lasted_ns)
+        );
+        line.push_str(&since(poll));
+        if let Some(site) = task.spawned {
+            write!(line, "; spawned at {}", At(site)).ok();
+        }
+        let (kind, lasted) = (VerdictKind::LongPoll, poll.lasted_ns);
+        self.tell(
+            0,
+            kind,
+            task.id,
+            poll.after.or(task.spawned),
+            lasted,
+            vec![line],
+        );
+    }
+
+    /// Senders wait, and there are receivers who could help them, and do something else.
+    fn senders(&mut self, chan: &Object) {
+        let senders = || chan.waiting(WaitReason::ChanSend);
+        let Some(first) = senders().find(|sender| self.only_sends(sender.id)) else {
+            return;
+        };
+        if first.waited_ns < LONG_NS || chan.waiting(WaitReason::ChanRecv).next().is_some() {
+            return;
+        }
+        let mut line = format!("nobody receives from {}", named(chan));
+        let count = Count(senders().count(), "sender");
+        write!(line, ": {count} waiting, {}", Time(first.waited_ns)).ok();
+        at(&mut line, first.site);
+        let mut lines = vec![line];
+        if let Some(receiver) = senders().find_map(|sender| self.receiver(sender)) {
+            lines.push(self.doing(receiver));
+        }
+        self.told.insert(chan.id);
+        self.told.extend(senders().map(|sender| sender.id));
+        let (kind, lasted) = (VerdictKind::SendersWait, first.waited_ns);
+        self.tell(0, kind, chan.id, first.site, lasted, lines);
+    }
+
+    /// Whether it does nothing but wait to send: not in a select, which has other arms, and not at its ease.
+    fn only_sends(&self, id: ObjId) -> bool {
+        self.wait_of(id)
+            .is_some_and(|(_, wait)| wait.reason == WaitReason::ChanSend && !wait.idle)
+    }
+
+    /// Who let this sender go on the last time: it received then.
+    fn receiver(&self, sender: &Queued) -> Option<&'a TaskInfo> {
+        let woken_by = self.tasks.get(&sender.id)?.woken_by?;
+        self.tasks.get(&woken_by).copied()
+    }
+
+    fn doing(&self, task: &TaskInfo) -> String {
+        let who = Who(task.id, task.name.as_deref());
+        let mut line = format!("the last to let a sender go on was {who}, which ");
+        match &task.wait {
+            Some(wait) => line.push_str(&waits("waits", wait)),
+            None => write!(line, "is {}", task.state.as_str()).unwrap_or_default(),
+        }
+        line
+    }
+
+    fn old_waits(&mut self, tasks: &[TaskInfo]) {
+        let mut counts: HashMap<Alike, (&TaskInfo, &Wait, usize, usize)> = HashMap::new();
+        let mut order = Vec::new();
+        for task in tasks {
+            let Some(wait) = task.wait.as_ref().filter(|wait| self.is_news(task, wait)) else {
+                continue;
+            };
+            let alike = Alike::of(wait);
+            let entry = counts.entry(alike).or_insert_with(|| {
+                order.push(alike);
+                (task, wait, 0, 0)
+            });
+            entry.2 += 1;
+            entry.3 += usize::from(task.is_thread());
+        }
+        for alike in order.iter().take(OLDEST) {
+            let (task, wait, count, threads) = counts[alike];
+            self.old_wait(task, wait, count, threads);
+        }
+    }
+
+    fn old_wait(&mut self, task: &TaskInfo, wait: &Wait, count: usize, threads: usize) {
+        let who = Who(task.id, task.name.as_deref());
+        let mut line = format!("a long wait: {who} waits{}", waits("", wait));
+        if count > 1 {
+            write!(line, "; {} wait there", crowd(count, threads)).ok();
+        }
+        let lines = vec![line];
+        self.tell(
+            0,
+            VerdictKind::OldWait,
+            task.id,
+            wait.site,
+            wait.waited_ns,
+            lines,
+        );
+    }
+
+    /// Whether this wait is long, and nothing says more about it than it does itself.
+    fn is_news(&self, task: &TaskInfo, wait: &Wait) -> bool {
+        let ends_by_itself = wait.reason.class() == WaitClass::Time
+            || wait
+                .arms
+                .iter()
+                .any(|arm| arm.reason.class() == WaitClass::Time);
+        let told = |object: &Arc<Object>| self.told.contains(&object.id);
+        let beside = wait
+            .object
+            .as_ref()
+            .is_some_and(|object| told(object) || self.leads_on(object));
+        let long = wait.waited_ns >= LONG_NS;
+        long && !wait.idle && !ends_by_itself && !beside && !self.told.contains(&task.id)
+    }
+
+    /// Whether who waits for this waits for somebody who is there and has a wait or a poll of his own.
+    fn leads_on(&self, object: &Object) -> bool {
+        let waits = |id| self.wait_of(id).is_some();
+        let holders = &mut object.holders.iter();
+        self.tasks.contains_key(&object.id) || holders.any(|holder| waits(holder.id))
+    }
+
+    fn tell(
+        &mut self,
+        rank: u8,
+        kind: VerdictKind,
+        subject: ObjId,
+        site: Option<Site>,
+        lasted_ns: u64,
+        lines: Vec<String>,
+    ) {
+        let verdict = Verdict {
+            kind,
+            subject,
+            site,
+            lasted_ns,
+            lines,
+        };
+        self.verdicts.push((rank, verdict));
+    }
+}
+
+// === words ===
+
+/// `chan#3 "ledger", made at src/main.rs:10 (buffer 64/64, 2 senders, 1 receiver)`
+fn named(object: &Object) -> String {
+    let facts = object.buffer.as_ref().map(fill);
+    format!("{object}{}", facts.unwrap_or_default())
+}
+
+fn who(holder: &Holder) -> String {
+    match holder.id.is_none() {
+        true => "a thread".to_owned(),
+        false => Who(holder.id, holder.name.as_deref()).to_string(),
+    }
+}
+
+fn at(line: &mut String, site: Option<Site>) {
+    if let Some(site) = site {
+        write!(line, " at {}", At(site)).ok();
+    }
+}
+
+fn held(line: &mut String, holder: &Holder) {
+    write!(line, " for {}, acquired", Time(holder.held_ns)).ok();
+    at(line, holder.site);
+}
+
+/// `, which waits 5.2s [chan receive] at src/main.rs:33 on chan#8 "audit", made at src/main.rs:20 (no buffer, ...)`
+fn waits(begin: &str, wait: &Wait) -> String {
+    let mut line = format!("{begin} {} [{}]", Time(wait.waited_ns), wait.reason);
+    at(&mut line, wait.site);
+    let first = wait.arms.first().and_then(|arm| arm.object.as_ref());
+    if let Some(object) = wait.object.as_ref().or(first) {
+        write!(line, " on {}", named(object)).ok();
+    }
+    line
+}
+
+/// ` (buffer 64/64, 2 senders, 1 receiver)`
+pub(super) fn fill(buffer: &Buffer) -> String {
+    let len = buffer.len;
+    let fill = match buffer.capacity {
+        Some(0) => "no buffer".to_owned(),
+        Some(capacity) => format!("buffer {len}/{capacity}"),
+        None => format!("buffer {len}, without limit"),
+    };
+    let sides = (
+        Count(buffer.senders, "sender"),
+        Count(buffer.receivers, "receiver"),
+    );
+    let closed = if buffer.closed { ", closed" } else { "" };
+    format!(" ({fill}, {}, {}{closed})", sides.0, sides.1)
+}
+
+fn queue(waiting: &[Queued]) -> String {
+    let (count, verb) = match waiting.len() {
+        1 => ("1".to_owned(), "waits"),
+        n => (n.to_string(), "wait"),
+    };
+    let mut line = format!("{count} {verb} for it:");
+    for (n, queued) in waiting.iter().take(NAMED).enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        let name = object::name(queued.id);
+        write!(line, "{comma} {}", Who(queued.id, name.as_deref())).ok();
+        at(&mut line, queued.site);
+    }
+    if let Some(more @ 1..) = waiting.len().checked_sub(NAMED) {
+        write!(line, ", and {more} more").ok();
+    }
+    line
+}
+
+/// Where a long poll came from, and what its thread does.
+fn since(poll: &LongPoll) -> String {
+    let mut line = String::new();
+    if let Some(cause) = poll.cause {
+        write!(line, ", {cause}").ok();
+    }
+    if let Some(site) = poll.after {
+        write!(line, ", after its wait at {}", At(site)).ok();
+    }
+    line
+}
