@@ -483,6 +483,32 @@ impl<T> fmt::Display for SetError<T> {
 
 impl<T> Error for SetError<T> {}
 
+/// A flight recorder runs already; there is one at a time.
+///
+/// ```
+/// use gochan::diag::trace::Recorder;
+///
+/// let first = Recorder::start().unwrap();
+/// let error = Recorder::start().unwrap_err();
+/// assert_eq!(error.to_string(), "a flight recorder runs already");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AlreadyRecording(());
+
+impl AlreadyRecording {
+    pub(crate) fn new() -> AlreadyRecording {
+        AlreadyRecording(())
+    }
+}
+
+impl fmt::Display for AlreadyRecording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a flight recorder runs already")
+    }
+}
+
+impl Error for AlreadyRecording {}
+
 /// Why a runtime could not be started.
 #[cfg(feature = "rt")]
 #[derive(Debug)]

@@ -93,8 +93,8 @@ pub use chan::{Permit, Receiver, Sender, WeakReceiver, WeakSender, chan, never, 
 #[cfg(feature = "rt")]
 pub use context::{CancelCauseHandle, CancelHandle, Context, sleep_ctx, sleep_until_ctx};
 pub use error::{
-    AcquireError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, SetError,
-    TryAcquireError, TryRecvError, TrySendError,
+    AcquireError, AlreadyRecording, RecvError, RecvTimeoutError, SendError, SendTimeoutError,
+    SetError, TryAcquireError, TryRecvError, TrySendError,
 };
 #[cfg(feature = "rt")]
 pub use error::{BuildError, Cause, ContextError, Elapsed, RecvContextError, SendContextError};

@@ -1,8 +1,12 @@
 //! What tasks say of themselves (regions, labels, logs), and the flight recorder, on real programs.
 
+use gochan::diag::trace::{Recorder, Status, Trace, TraceEvent, TraceWhat};
 use gochan::diag::{self, TaskInfo, dump};
-use gochan::hook::ObjId;
-use gochan::{chan, go};
+use gochan::hook::{ObjId, WaitReason};
+use gochan::{chan, go, select, task};
+use std::collections::HashSet;
+use std::panic::Location;
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -121,4 +125,314 @@ fn a_thread_has_regions_too() {
     assert_eq!(&*seen.labels[0].1, "waiter");
     drop(tx);
     waiter.join().unwrap();
+}
+
+// === the recorder ===
+
+/// One recorder at a time: so one test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// What is recorded while `run` runs.
+fn record<R>(run: impl FnOnce() -> R) -> (R, Trace, Status) {
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    let recorder = Recorder::start().unwrap();
+    let result = run();
+    (result, recorder.snapshot(), recorder.status())
+}
+
+/// What the trace says of the task.
+fn of(trace: &Trace, task: ObjId) -> Vec<&TraceEvent> {
+    let events = trace.events().iter();
+    events.filter(|event| event.task() == task).collect()
+}
+
+fn is_at(site: Option<&'static Location<'static>>, line: u32) -> bool {
+    site.is_some_and(|site| site.file() == file!() && site.line() == line)
+}
+
+#[test]
+fn a_life_is_told_in_order() {
+    let (ids, trace, status) = record(|| {
+        gochan::run(async {
+            let me = task::current().unwrap().id();
+            let (tx, rx) = chan::<u64>(0);
+            let chan_id = rx.id();
+            let task = go(async move { rx.recv().await.unwrap() });
+            let id = task.id();
+            until(id, waits);
+            tx.send(7).await.unwrap();
+            task.await.unwrap();
+            (me, id, chan_id)
+        })
+    });
+    let awaited = line!() - 8;
+    let (me, id, chan_id) = ids;
+    let events = of(&trace, id);
+    assert!(events.is_sorted_by_key(|event| event.at_ns));
+    let [spawned, first, parked, waiting, ready, second, done, exit] = &events[..] else {
+        panic!("{events:#?}");
+    };
+    assert!(matches!(spawned.what, TraceWhat::Spawn { parent, .. } if parent == me));
+    assert!(matches!(
+        first.what,
+        TraceWhat::PollStart {
+            queued: true,
+            runnable_ns: Some(_),
+            ..
+        }
+    ));
+    let TraceWhat::Park { wait, arms, .. } = &parked.what else {
+        panic!("{parked:?}");
+    };
+    assert_eq!((wait.reason, wait.object), (WaitReason::ChanRecv, chan_id));
+    assert!(is_at(wait.site, awaited) && is_at(wait.made, awaited - 2));
+    assert!(arms.is_empty());
+    assert!(matches!(
+        waiting.what,
+        TraceWhat::PollEnd { done: false, .. }
+    ));
+    let TraceWhat::Ready { by, wait, .. } = &ready.what else {
+        panic!("{ready:?}");
+    };
+    assert_eq!(
+        (*by, wait.reason, wait.object),
+        (me, WaitReason::ChanRecv, chan_id)
+    );
+    assert!(is_at(wait.site, awaited));
+    assert!(matches!(
+        second.what,
+        TraceWhat::PollStart { queued: false, .. }
+    ));
+    assert!(matches!(done.what, TraceWhat::PollEnd { done: true, .. }));
+    assert!(matches!(
+        exit.what,
+        TraceWhat::Exit {
+            panicked: false,
+            aborted: false,
+            ..
+        }
+    ));
+    assert!(first.thread != 0 && first.thread == parked.thread);
+    assert_eq!((status.overwritten, status.dropped), (0, 0));
+    assert!(status.written >= trace.events().len() as u64);
+}
+
+#[test]
+fn every_way_to_end_and_to_give_way() {
+    let (ids, trace, _) = record(|| {
+        gochan::run(async {
+            let panics = go(async { std::panic::resume_unwind(Box::new(())) });
+            let aborted = go(std::future::pending::<()>());
+            until(aborted.id(), waits);
+            aborted.abort();
+            let yields = go(gochan::yield_now());
+            let ids = [panics.id(), aborted.id(), yields.id()];
+            let _: Result<(), _> = panics.await;
+            aborted.await.unwrap_err();
+            yields.await.unwrap();
+            ids
+        })
+    });
+    let [panics, aborts, yields] = ids.map(|id| of(&trace, id));
+    let last = |events: &[&TraceEvent]| events.last().unwrap().what.clone();
+    assert!(matches!(
+        last(&panics),
+        TraceWhat::Exit { panicked: true, .. }
+    ));
+    assert!(matches!(
+        last(&aborts),
+        TraceWhat::Exit { aborted: true, .. }
+    ));
+    let again = yields.iter().filter_map(|event| match event.what {
+        TraceWhat::PollStart { queued, .. } => Some(queued),
+        _ => None,
+    });
+    assert_eq!(again.collect::<Vec<_>>(), [true, true]);
+}
+
+#[test]
+fn a_select_says_what_it_waits_for() {
+    let (ids, trace, _) = record(|| {
+        gochan::run(async {
+            let (tx, rx) = chan::<u64>(0);
+            let (full, _never) = chan::<u64>(0);
+            let objects = [rx.id(), full.id()];
+            let task = go(async move {
+                select! {
+                    _ = rx.recv() => {}
+                    _ = full.send(1) => {}
+                }
+            });
+            until(task.id(), waits);
+            let id = task.id();
+            tx.send(1).await.unwrap();
+            task.await.unwrap();
+            (id, objects)
+        })
+    });
+    let (id, objects) = ids;
+    let select = of(&trace, id)
+        .into_iter()
+        .find_map(|event| match &event.what {
+            TraceWhat::Park { wait, arms, .. } => Some((wait.reason, arms.clone())),
+            _ => None,
+        });
+    let (reason, arms) = select.unwrap();
+    assert_eq!(reason, WaitReason::Select);
+    assert_eq!(
+        arms.iter().map(|arm| arm.object).collect::<Vec<_>>(),
+        objects
+    );
+    let reasons = [WaitReason::ChanRecv, WaitReason::ChanSend];
+    assert_eq!(
+        arms.iter().map(|arm| arm.reason).collect::<Vec<_>>(),
+        reasons
+    );
+}
+
+#[test]
+fn what_a_program_says_is_in_the_trace() {
+    struct Never;
+    impl std::fmt::Display for Never {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("formatted, and nobody records");
+        }
+    }
+    let long = "ä".repeat(400);
+    let text = long.clone();
+    let (id, trace, _) = record(|| {
+        gochan::run(async move {
+            diag::log("order", format_args!("{} is paid", 17));
+            diag::log("long", &text);
+            diag::log("empty", "");
+            let _region = diag::region!("pay");
+            diag::counter("depth", -3);
+            diag::counter("depth", i64::MAX);
+            task::current().unwrap().id()
+        })
+    });
+    {
+        let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+        diag::log("order", Never);
+    }
+    let events = of(&trace, id);
+    let logs: Vec<_> = events.iter().filter_map(|event| event.message()).collect();
+    assert_eq!(logs[0], "17 is paid");
+    assert!(
+        long.starts_with(logs[1]) && logs[1].len() >= 460,
+        "{}",
+        logs[1]
+    );
+    assert_eq!(logs[2..], [""]);
+    let regions: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event.what {
+            TraceWhat::RegionBegin { name, .. } => Some((name, true)),
+            TraceWhat::RegionEnd { name, .. } => Some((name, false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(regions, [("pay", true), ("pay", false)]);
+    let counters = trace.events().iter().filter_map(|event| match event.what {
+        TraceWhat::Counter {
+            name: "depth",
+            value,
+            ..
+        } => Some(value),
+        _ => None,
+    });
+    assert_eq!(counters.collect::<Vec<_>>(), [-3, i64::MAX]);
+}
+
+#[test]
+fn one_recorder_runs_at_a_time() {
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    let recorder = Recorder::start().unwrap();
+    Recorder::start().unwrap_err();
+    let same = recorder.clone();
+    drop(recorder);
+    diag::log("test", "one");
+    Recorder::builder().start().unwrap_err();
+    let logs = |trace: &Trace| trace.events().iter().filter_map(|e| e.message()).count();
+    assert_eq!(logs(&same.snapshot()), 1);
+    drop(same);
+    diag::log("test", "two");
+    let next = Recorder::start().unwrap();
+    assert_eq!(logs(&next.snapshot()), 0, "it remembers another one's");
+    diag::log("test", "three");
+    assert_eq!(logs(&next.snapshot()), 1);
+}
+
+#[test]
+fn memory_is_bounded_and_what_is_lost_is_counted() {
+    const BYTES: usize = 64 << 10;
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    let recorder = Recorder::builder().max_bytes(BYTES).start().unwrap();
+    gochan::run(async {
+        let tasks: Vec<_> = (0..4)
+            .map(|_| {
+                go(async {
+                    for _ in 0..2_000 {
+                        gochan::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let (status, trace) = (recorder.status(), recorder.snapshot());
+    assert!(status.bytes <= BYTES as u64, "{status:?}");
+    assert!(status.written >= 16_000, "{status:?}");
+    assert!(status.overwritten > 0 && status.overwritten < status.written);
+    assert!(trace.events().len() <= BYTES / 32);
+    assert!(!trace.events().is_empty());
+}
+
+#[test]
+fn threads_that_end_give_their_memory_back() {
+    let ((), trace, status) = record(|| {
+        for n in 0..40 {
+            thread::spawn(move || diag::log("thread", n))
+                .join()
+                .unwrap();
+        }
+        // All at the same time: more than there is memory for shares what there is.
+        let gate = Arc::new(Barrier::new(64));
+        let together: Vec<_> = (0..64)
+            .map(|n| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || {
+                    gate.wait();
+                    diag::log("together", n);
+                    gate.wait();
+                })
+            })
+            .collect();
+        for thread in together {
+            thread.join().unwrap();
+        }
+    });
+    assert!(status.bytes <= 10 << 20);
+    let logs = |sort: &str| -> Vec<(u64, String)> {
+        let logs = trace.events().iter().filter_map(|event| match &event.what {
+            TraceWhat::Log {
+                category, message, ..
+            } if *category == sort => Some((event.thread, message.clone())),
+            _ => None,
+        });
+        logs.collect()
+    };
+    let apart = logs("thread");
+    let numbers: Vec<_> = apart
+        .iter()
+        .map(|(_, n)| n.parse::<u32>().unwrap())
+        .collect();
+    assert_eq!(numbers, (0..40).collect::<Vec<_>>());
+    let threads: HashSet<_> = apart.iter().map(|(thread, _)| *thread).collect();
+    assert_eq!(threads.len(), 40, "each has a number of its own");
+    // A log that is dropped takes its text along.
+    let together = logs("together").len() as u64;
+    assert_eq!(together + status.dropped / 2, 64);
 }

@@ -31,7 +31,7 @@
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
 // `dump` and `object` are the value, `look` takes it, `group` and `verdict` say what follows, `text` and `json` print,
 // `profile` sums up; `region` is what tasks say of themselves.
-// `latency` is a recorder: how long tasks wait for a worker and keep it.
+// `latency` is a recorder: how long tasks wait for a worker and keep it; `trace` is one of all that happens.
 
 mod dump;
 mod group;
@@ -43,6 +43,7 @@ mod object;
 pub mod profile;
 mod region;
 mod text;
+pub mod trace;
 mod verdict;
 mod words;
 
@@ -53,4 +54,5 @@ pub use self::object::{Buffer, Holder, Object, Queued};
 #[doc(hidden)]
 pub use self::region::RegionName;
 pub use self::region::{Region, label, region};
+pub use self::trace::{counter, log};
 pub use self::verdict::{Verdict, VerdictKind};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use super::trace;
 use crate::hook::intern::NAMES;
 use crate::hook::region::{self, Open};
 use crate::hook::{ObjId, label as labels};
@@ -62,8 +63,10 @@ impl RegionName {
     #[track_caller]
     #[inline]
     pub fn enter(&'static self) -> Region {
-        let name = self.number();
-        Region(Some(region::open(name, Location::caller())))
+        let (name, site) = (self.number(), Location::caller());
+        let open = region::open(name, site);
+        trace::region(true, open.who(), name, Some(site));
+        Region(Some((open, name)))
     }
 
     #[inline]
@@ -86,7 +89,7 @@ impl RegionName {
 ///
 /// It is the region of the task that began it, even if another one drops the guard.
 #[must_use = "a region lasts as long as its guard"]
-pub struct Region(Option<Open>);
+pub struct Region(Option<(Open, u16)>);
 
 impl Region {
     /// The task or thread whose region it is; [`ObjId::NONE`] if that was a thread about to end.
@@ -98,14 +101,15 @@ impl Region {
     /// });
     /// ```
     pub fn task(&self) -> ObjId {
-        self.0.as_ref().map_or(ObjId::NONE, Open::who)
+        self.0.as_ref().map_or(ObjId::NONE, |(open, _)| open.who())
     }
 }
 
 impl Drop for Region {
     #[inline]
     fn drop(&mut self) {
-        if let Some(open) = self.0.take() {
+        if let Some((open, name)) = self.0.take() {
+            trace::region(false, open.who(), name, None);
             open.close();
         }
     }

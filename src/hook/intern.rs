@@ -42,6 +42,8 @@ impl Interned for str {
 /// The numbers of one sort of things.
 pub(crate) struct Table<T: ?Sized + 'static>(OnceLock<Box<[OnceLock<&'static T>]>>);
 
+/// Of places in the source.
+pub(crate) static SITES: Table<Location<'static>> = Table::new();
 /// Of names.
 pub(crate) static NAMES: Table<str> = Table::new();
 
