@@ -51,6 +51,7 @@ pub use self::dump::{Again, Arm, Dump, RegionInfo, TaskInfo, TaskState, Wait};
 pub use self::group::Group;
 pub use self::look::{dump, idle_ok};
 pub use self::object::{Buffer, Holder, Object, Queued};
+pub use self::profile::rates::{set_block_profile_rate, set_mutex_profile_fraction};
 #[doc(hidden)]
 pub use self::region::RegionName;
 pub use self::region::{Region, label, region};

@@ -158,12 +158,36 @@ impl Hold {
     }
 }
 
+thread_local! {
+    /// The line of the release that is under way here.
+    static RELEASED_AT: Cell<Option<Site>> = const { Cell::new(None) };
+}
+
+/// `release` releases something, first of all, at `site`: for those who listen.
+pub(crate) fn released_at(site: Site, release: impl FnOnce()) {
+    if !super::on(RELEASE) {
+        return release();
+    }
+    RELEASED_AT.set(Some(site));
+    release();
+    RELEASED_AT.set(None);
+}
+
 /// Who runs here, and the time as far as it is known.
 #[inline(always)]
 fn here() -> (ObjId, u64) {
     match current::record() {
-        Some(record) => (record.id(), clock::recent()),
+        Some(record) => (record.id(), now()),
         None => thread(),
+    }
+}
+
+/// Exact while somebody listens to how long things are held; else when this thread last looked at the clock.
+#[inline(always)]
+fn now() -> u64 {
+    match super::on(RELEASE) {
+        true => clock::ticks(),
+        false => clock::recent(),
     }
 }
 
@@ -264,6 +288,7 @@ impl Slot {
                 holder: ObjId::from_raw(self.who.load(Relaxed)),
                 acquired: self.site.load(),
                 since: self.since.load(Relaxed),
+                released: RELEASED_AT.take(),
             });
         }
     }

@@ -60,7 +60,7 @@ pub use crate::wait::reason::{WaitClass, WaitReason};
 #[cfg(feature = "rt")]
 pub(crate) use self::subscriber::stolen;
 pub(crate) use self::subscriber::{
-    exited, long_poll, poll_ended, poll_started, ready, released, spawned,
+    exited, long_poll, mode_changed, poll_ended, poll_started, ready, released, spawned,
 };
 
 /// The atomics that records are made of. Always the real machine's, so that records outlive the runs of a model; the
@@ -82,6 +82,48 @@ pub(crate) struct Note {
     pub(crate) site: &'static Location<'static>,
     /// When the wait began, in ticks.
     pub(crate) since: u64,
+}
+
+/// A wait that has ended, for those who listen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Woken {
+    pub(crate) note: Note,
+    pub(crate) more: More,
+}
+
+/// What the recorders of this crate are told of a wait beside its [`Note`].
+#[derive(Clone, Copy)]
+pub(crate) struct More {
+    /// Of the one who waits, if it has one.
+    pub(crate) waiter: Option<&'static record::Record>,
+    /// How many waited in that queue when it began to, itself included; 0: not known.
+    pub(crate) depth: u32,
+    /// It was woken before, found that somebody else was faster, and has waited on.
+    pub(crate) again: bool,
+    /// It has what it waited for. If not, it was only woken to look.
+    pub(crate) handed: bool,
+    /// When the wait began, in ticks.
+    pub(crate) since: u64,
+}
+
+impl std::fmt::Debug for More {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
+}
+
+impl Woken {
+    /// Whoever runs here waits.
+    pub(crate) fn new(note: Note) -> Woken {
+        let more = More {
+            waiter: current::record(),
+            depth: 0,
+            again: false,
+            handed: true,
+            since: note.since,
+        };
+        Woken { note, more }
+    }
 }
 
 /// One arm of a select that waits: what it wants of which object, and where.
@@ -120,6 +162,7 @@ pub(crate) const LONG_POLL: u32 = 1 << 6;
 // For sinks only: they happen where a lock may be held, or where a microsecond is much.
 pub(crate) const RELEASE: u32 = 1 << 7;
 pub(crate) const STEAL: u32 = 1 << 8;
+pub(crate) const MODE: u32 = 1 << 9;
 
 /// The events that somebody listens to.
 static MASK: AtomicU32 = AtomicU32::new(0);

@@ -212,6 +212,9 @@ impl Tag {
             None => drop(MODES.lock().remove(&id.0)),
         }
         self.0.fetch_or(MODED, Relaxed);
+        if super::on(super::MODE) {
+            super::mode_changed(id);
+        }
     }
 
     /// Says that who waits here for work is in no trouble, however long it takes: for dumps.

@@ -333,6 +333,16 @@ impl Record {
         task.filter(|_| mine && self.id.load(Relaxed) == id)
     }
 
+    /// The function of the task `id` and where it was spawned, if this is still its record.
+    pub(crate) fn origin(&self, id: ObjId) -> Option<(Option<&'static str>, Option<Site>)> {
+        // ORDERING: as in `snapshot`: the same id before and after means one single life.
+        let before = self.id.load(Acquire);
+        let origin = (self.type_name.load(), self.spawned.load());
+        fence(Acquire);
+        let same = before == id.raw() && self.id.load(Relaxed) == before;
+        same.then(|| (origin.0.map(TypeName::as_str), origin.1))
+    }
+
     /// Whose record it is. For the owner, and for those who cannot act on a stale answer.
     #[inline]
     pub(crate) fn id(&self) -> ObjId {

@@ -48,6 +48,8 @@ pub(crate) struct Released {
     pub(crate) acquired: Option<&'static Location<'static>>,
     /// When, in ticks, to about a poll.
     pub(crate) since: u64,
+    /// Where it was released, if somebody said so.
+    pub(crate) released: Option<&'static Location<'static>>,
 }
 
 /// A task's poll begins.
@@ -92,6 +94,8 @@ pub(crate) trait Sink: Sync {
     fn long_poll(&self, event: &LongPoll, now: u64) {}
     /// May be told under the lock of the object.
     fn release(&self, event: &Released, now: u64) {}
+    /// How the object works has changed. Told under the lock of the object.
+    fn mode(&self, object: ObjId, now: u64) {}
     fn steal(&self, event: &Stolen, now: u64) {}
 }
 

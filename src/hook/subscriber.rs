@@ -19,8 +19,8 @@ use super::object::ObjId;
 use super::record::Record;
 use super::sink::{self, Begun, Made, Released, Stolen};
 use super::{
-    ArmNote, EXIT, LONG_POLL, LongPoll, MASK, Note, PARK, POLL_END, POLL_START, READY, RELEASE,
-    SPAWN, STEAL, current,
+    ArmNote, EXIT, LONG_POLL, LongPoll, MASK, MODE, More, Note, PARK, POLL_END, POLL_START, READY,
+    RELEASE, SPAWN, STEAL, Woken, current,
 };
 use crate::clock;
 use crate::wait::reason::WaitReason;
@@ -78,8 +78,9 @@ pub struct Ready {
     pub made: Option<&'static Location<'static>>,
     /// Where the operation that waited was called.
     pub site: &'static Location<'static>,
-    /// How long it had waited, in nanoseconds.
+    /// How long it had waited, in nanoseconds. Who is woken in vain, because somebody else was faster, waits anew from then on.
     pub waited_ns: u64,
+    pub(crate) more: More,
 }
 
 /// A poll of a task begins.
@@ -384,10 +385,11 @@ pub(super) fn parked(note: &Note, arms: &[ArmNote]) {
     deliver(PARK, |subscriber| subscriber.on_park(&event));
 }
 
-/// The wait `note` has ended, by the doing of the one that runs here. No lock may be held.
+/// A wait has ended, by the doing of the one that runs here. No lock may be held.
 #[cold]
-pub(crate) fn ready(note: &Note) {
+pub(crate) fn ready(woken: &Woken) {
     let now = clock::ticks();
+    let note = &woken.note;
     let event = Ready {
         task: ObjId::from_raw(note.task),
         by: current::id(),
@@ -396,6 +398,7 @@ pub(crate) fn ready(note: &Note) {
         made: note.made,
         site: note.site,
         waited_ns: clock::ticks_to_ns(now.saturating_sub(note.since)),
+        more: woken.more,
     };
     sink::tell(READY, now, |sink, now| sink.ready(&event, now));
     deliver(READY, |subscriber| subscriber.on_ready(&event));
@@ -443,6 +446,12 @@ pub(crate) fn released(event: Released) {
     sink::tell(RELEASE, clock::ticks(), |sink, now| {
         sink.release(&event, now)
     });
+}
+
+/// For sinks only: the caller may hold a lock.
+#[cold]
+pub(crate) fn mode_changed(object: ObjId) {
+    sink::tell(MODE, clock::ticks(), |sink, now| sink.mode(object, now));
 }
 
 /// For sinks only.

@@ -338,7 +338,10 @@ impl Core {
     }
 
     fn ready_note(&self, table: &Table<'_, '_>) -> Option<Box<Waited>> {
-        let object = |case: &Dyn<'_>| case.arm_note().object;
+        let object = |case: &Dyn<'_>| {
+            let arm = case.arm_note();
+            (arm.object, arm.made)
+        };
         Slot::note_of_select(|| (self.note(), table.cases.iter().map(object).collect()))
     }
 

@@ -49,6 +49,7 @@ pub mod once_value;
 pub mod rwmutex;
 pub mod semaphore;
 pub mod singleflight;
+mod unlock;
 pub mod waitgroup;
 mod wish;
 

@@ -16,7 +16,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::raw::{self, Place, Ptr};
 use super::state::Wake;
-use crate::hook::{self, Note};
+use crate::hook::{self, Note, Woken};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
@@ -58,14 +58,17 @@ fn tell_ready(joiner: Ptr) {
     let Some((wait, site)) = seen.wait.and_then(|wait| Some((wait, wait.site?))) else {
         return;
     };
-    hook::ready(&Note {
+    let note = Note {
         task: seen.id.raw(),
         reason: wait.reason,
         object: wait.object,
         made: wait.made,
         site,
         since: wait.since,
-    });
+    };
+    let mut woken = Woken::new(note);
+    woken.more.waiter = record;
+    hook::ready(&woken);
 }
 
 fn raw_waker(task: Ptr) -> RawWaker {

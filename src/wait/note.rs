@@ -40,3 +40,14 @@ pub(crate) fn note<O: Op>(op: &O, since: u64) -> Note {
         since,
     }
 }
+
+/// A wait as those hear of it who listen to its end: one that is nudged has ended for them, and begins `again`.
+pub(crate) fn told_from(note: Note, again: bool) -> Note {
+    match again {
+        true => Note {
+            since: clock::ticks(),
+            ..note
+        },
+        false => note,
+    }
+}

@@ -25,6 +25,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use super::lock::{Locked, Object};
+use super::note::told_from;
 pub(crate) use super::note::{note, out_of_budget};
 use super::queue::{Queue, Sudog};
 use super::reason::WaitReason;
@@ -386,9 +387,8 @@ impl<O: Op> Park<O> {
     ) -> Note {
         let note = note(&self.op, clock::ticks());
         self.op.before_wait(inner, wakes);
-        let waiter = self
-            .waiter
-            .write(Waiter::parked(waker, Slot::note_of(|| note)));
+        let told = Slot::note_in_queue(|| (note, self.op.queue(inner).len() + 1, false));
+        let waiter = self.waiter.write(Waiter::parked(waker, told));
         // SAFETY: fresh until now, so nobody else knows waiter and sudog; both are pinned with `self`, and `leave`
         // unlinks before they go (invariant 2).
         unsafe {
@@ -443,8 +443,14 @@ impl<O: Op> Park<O> {
         // SAFETY: written by `parked`, as the waiter.
         let since = unsafe { self.since.assume_init() };
         let note = note(&self.op, since);
-        // SAFETY: the lock of the only queue is held and the wait is not decided.
-        let old = unsafe { self.waiter().set_slot(Some(waker), Slot::note_of(|| note)) };
+        // SAFETY: the lock of the only queue is held and the wait is not decided, here and below.
+        let again = unsafe { self.waiter().is_nudged() };
+        let told = Slot::note_in_queue(|| {
+            let waiting = self.op.queue(&mut inner).len();
+            (told_from(note, again), waiting, again)
+        });
+        // SAFETY: as above.
+        let old = unsafe { self.waiter().set_slot(Some(waker), told) };
         drop(inner);
         drop(old);
         self.record(&note);

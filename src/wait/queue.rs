@@ -319,7 +319,8 @@ impl<P> First<'_, P> {
         // claimed it, which needs the lock for a waiter in a single queue.
         let who = with_links(self.sudog, |links| unsafe { &*links.who });
         // SAFETY: as above.
-        who.slot.with_mut(|slot| wakes.take(unsafe { &mut *slot }));
+        who.slot
+            .with_mut(|slot| wakes.take_nudged(unsafe { &mut *slot }));
     }
 }
 
@@ -375,6 +376,16 @@ impl Waiter {
             slot.note = note;
             std::mem::replace(&mut slot.waker, waker)
         })
+    }
+
+    /// Whether it was nudged, and has not said anew that it waits.
+    ///
+    /// # Safety
+    /// As for `set_slot`, while it is in a queue.
+    pub(crate) unsafe fn is_nudged(&self) -> bool {
+        // SAFETY: nobody else can reach the slot, promised by the caller.
+        self.slot
+            .with_mut(|slot| unsafe { (*slot).waker.is_none() })
     }
 
     /// Takes the waker back, when the wait is over or withdrawn.

@@ -20,10 +20,13 @@
 //! Ordering pair: DONE (Release) in `done` -> `Word::load` (Acquire) in the owner's poll: payload and slot.
 
 use std::marker::PhantomPinned;
+use std::panic::Location;
 use std::task::Waker;
 
-use crate::hook::{self, Note, ObjId};
+use crate::hook::{self, Note, ObjId, Woken};
 use crate::shim::{AtomicU32, Ordering::*, UnsafeCell};
+
+type Site = Option<&'static Location<'static>>;
 
 const IDLE: u32 = 0;
 const PARKED: u32 = 1;
@@ -135,20 +138,20 @@ pub(crate) struct Slot {
 /// A wait, for those who listen to wakes.
 #[derive(Debug)]
 pub(crate) struct Waited {
-    note: Note,
-    /// The object of each case; empty for a single operation, whose object is in the note.
-    objects: Box<[ObjId]>,
+    woken: Woken,
+    /// The object of each case, and where it was made; empty for a single operation, whose object is in the note.
+    objects: Box<[(ObjId, Site)]>,
 }
 
 impl Waited {
-    /// The note of a wait that ended with this case.
-    pub(crate) fn ended_by(&self, case: u16) -> Note {
-        let object = self.objects.get(usize::from(case));
-        let object = *object.unwrap_or(&self.note.object);
-        Note {
-            object,
-            ..self.note
+    /// The wait as it ended with this case; with what it waited for, if it was `handed`.
+    pub(crate) fn ended_by(&self, case: u16, handed: bool) -> Woken {
+        let mut woken = self.woken;
+        if let Some((object, made)) = self.objects.get(usize::from(case)) {
+            (woken.note.object, woken.note.made) = (*object, *made);
         }
+        woken.more.handed = handed;
+        woken
     }
 }
 
@@ -194,20 +197,31 @@ impl Slot {
     /// The note of a wait, if somebody listens.
     #[inline(always)]
     pub(crate) fn note_of(note: impl FnOnce() -> Note) -> Option<Box<Waited>> {
+        Slot::note_in_queue(|| (note(), 0, false))
+    }
+
+    /// The same of one that stands in a queue: with how many do so, and whether it was told already that it was woken.
+    #[inline(always)]
+    pub(crate) fn note_in_queue(note: impl FnOnce() -> (Note, usize, bool)) -> Option<Box<Waited>> {
         hook::on(hook::READY).then(|| {
-            let (note, objects) = (note(), Box::default());
-            Box::new(Waited { note, objects })
+            let (note, depth, again) = note();
+            let mut woken = Woken::new(note);
+            woken.more.depth = u32::try_from(depth).unwrap_or(u32::MAX);
+            woken.more.again = again;
+            let objects = Box::default();
+            Box::new(Waited { woken, objects })
         })
     }
 
     /// The same for a wait for one of several objects.
     #[inline(always)]
     pub(crate) fn note_of_select(
-        note: impl FnOnce() -> (Note, Box<[ObjId]>),
+        note: impl FnOnce() -> (Note, Box<[(ObjId, Site)]>),
     ) -> Option<Box<Waited>> {
         hook::on(hook::READY).then(|| {
             let (note, objects) = note();
-            Box::new(Waited { note, objects })
+            let woken = Woken::new(note);
+            Box::new(Waited { woken, objects })
         })
     }
 }

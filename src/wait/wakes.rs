@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use super::waiter::Slot;
-use crate::hook::{self, Note};
+use crate::hook::{self, Woken};
 
 /// Wakers to fire once the lock is gone.
 ///
@@ -29,7 +29,7 @@ pub struct Wakes {
 #[derive(Debug, Default)]
 struct More {
     wakers: Vec<Waker>,
-    notes: Vec<Note>,
+    notes: Vec<Woken>,
 }
 
 impl Wakes {
@@ -50,8 +50,18 @@ impl Wakes {
     /// The same of a waiter with several cases, of which one has won.
     #[inline(always)]
     pub(crate) fn take_case(&mut self, slot: &mut Slot, case: u16) {
+        self.take_from(slot, case, true);
+    }
+
+    /// What a waiter leaves that is only woken to look.
+    pub(crate) fn take_nudged(&mut self, slot: &mut Slot) {
+        self.take_from(slot, 0, false);
+    }
+
+    #[inline(always)]
+    fn take_from(&mut self, slot: &mut Slot, case: u16, handed: bool) {
         if let Some(waited) = slot.note.take() {
-            self.more().notes.push(waited.ended_by(case));
+            self.more().notes.push(waited.ended_by(case, handed));
         }
         if let Some(waker) = slot.waker.take() {
             self.push(waker);

@@ -54,7 +54,7 @@ impl Lineages {
 }
 
 impl Link {
-    fn frame(&self) -> Frame {
+    pub(super) fn frame(&self) -> Frame {
         match *self {
             Link::Task(Some(name), site) => Frame::at(function(name), site),
             Link::Task(None, Some(site)) => Frame::at("task", Some(site)),

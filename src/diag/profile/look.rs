@@ -108,7 +108,7 @@ impl Seen {
 }
 
 /// Of a select that waits for one thing only, or for several of one class, that is what it waits for.
-fn class(wait: &WaitSnapshot) -> Option<(Kind, Option<Site>)> {
+pub(super) fn class(wait: &WaitSnapshot) -> Option<(Kind, Option<Site>)> {
     let some = |id: ObjId, made| (!id.is_none()).then_some((id.kind(), made));
     if wait.arm_count == 0 {
         return some(wait.object, wait.made);

@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | [`goroutine`] | what every task does at this moment | nothing |
 //! | [`wall`] | where tasks spend their time, waiting included | nothing |
+//! | [`block`] | where tasks have waited for each other | nothing when [off](crate::diag::set_block_profile_rate) |
+//! | [`mutex`] | whom they have waited for, who held locks for how long | nothing when [off](crate::diag::set_mutex_profile_fraction) |
 //!
 //! A [`Profile`] is a value: sum it up, or with the feature `diag` write it for `go tool pprof` and all who read its format.
 //!
@@ -20,21 +22,30 @@
 //! });
 //! ```
 //!
-//! A stack is leaf first: the place of the operation that waits, the [regions](crate::diag::region) that the task is in, the task's
+//! A stack is leaf first: the place of the operation that waits, the regions (`diag::region!`) that the task is in, the task's
 //! function at the place where the task was spawned, then the function of the task that spawned it, at the place where that one was spawned, and so on as far as those
 //! tasks are still there. In Rust a place has no function's name, so the leaf is named by what it does and where:
 //! `chan receive at src/main.rs:20`.
-// What it is not: a recorder. What is here looks at the records of `hook`, as a dump does. `value` is the profile, `pprof`
-// writes it, `lineage` knows who spawned whom, `look` is one look at all records, and each profile has its file.
+// `value` is the profile, `pprof` writes it. `goroutine` and `wall` look at the records of `hook`, as a dump does: `look` is one
+// such look, `lineage` knows who spawned whom. `block` and `mutex` listen to events: `rates` switches them, `place` is what they sum up by,
+// `table` where, `history` tells who a wait was due to.
 
+mod block;
 mod goroutine;
+mod history;
 mod lineage;
 mod look;
+mod mutex;
+mod place;
 #[cfg(feature = "diag")]
 mod pprof;
+pub(super) mod rates;
+mod table;
 mod value;
 mod wall;
 
+pub use self::block::block;
 pub use self::goroutine::goroutine;
+pub use self::mutex::mutex;
 pub use self::value::{Frame, Label, LabelValue, Profile, Sample, ValueType};
 pub use self::wall::wall;

@@ -42,6 +42,8 @@ struct ProfileMessage {
     period: i64,
     #[prost(int64, repeated, tag = "13")]
     comment: Vec<i64>,
+    #[prost(int64, tag = "14")]
+    default_sample_type: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
@@ -154,6 +156,7 @@ fn message(profile: &Profile) -> ProfileMessage {
     let sample_type: Vec<_> = profile.types.iter().map(|t| tables.value_type(t)).collect();
     let sample = profile.samples.iter().map(|s| tables.sample(s)).collect();
     let comment = profile.comments.iter().map(|c| tables.string(c)).collect();
+    let default_sample_type = tables.string(profile.default_type.unwrap_or_default());
     let exe = std::env::current_exe().unwrap_or_default();
     let mapping = MappingMessage {
         id: 1,
@@ -163,7 +166,7 @@ fn message(profile: &Profile) -> ProfileMessage {
         has_line_numbers: true,
     };
     ProfileMessage {
-        period_type: sample_type.last().copied(),
+        period_type: sample_type.first().copied(),
         sample_type,
         sample,
         mapping: vec![mapping],
@@ -174,6 +177,7 @@ fn message(profile: &Profile) -> ProfileMessage {
         duration_nanos: profile.duration.as_nanos().try_into().unwrap_or(i64::MAX),
         period: 1,
         comment,
+        default_sample_type,
     }
 }
 

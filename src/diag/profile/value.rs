@@ -21,6 +21,8 @@ pub struct Profile {
     pub types: Vec<ValueType>,
     /// The samples, in no order.
     pub samples: Vec<Sample>,
+    /// The type that is meant if nothing else is said; else the last one.
+    pub default_type: Option<&'static str>,
     /// What else is to be said, such as what was left out.
     pub comments: Vec<String>,
 }
@@ -87,6 +89,7 @@ impl Profile {
             duration: Duration::ZERO,
             types: types.collect(),
             samples: Vec::new(),
+            default_type: None,
             comments: Vec::new(),
         }
     }

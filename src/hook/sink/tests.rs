@@ -3,7 +3,7 @@
 use super::*;
 use crate::hook::holder::Hold;
 use crate::hook::object::Kind;
-use crate::hook::{self, Note, PARK, READY, RELEASE, Ready, on};
+use crate::hook::{self, Note, PARK, READY, RELEASE, Ready, Woken, on};
 use ::parking_lot::Mutex;
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -56,14 +56,14 @@ fn a_sink_is_told_what_its_place_wants() {
     attach(Place::Test, &DIARY, PARK | READY | RELEASE);
     assert!(on(PARK) && on(READY) && on(RELEASE));
     hook::current::park(&note(object));
-    hook::ready(&note(object));
+    hook::ready(&Woken::new(note(object)));
     let hold = Hold::acquired(object, Location::caller());
     let line = u64::from(line!() - 1);
     hold.released();
 
     attach(Place::Test, &DIARY, 0);
     hook::current::park(&note(object));
-    hook::ready(&note(object));
+    hook::ready(&Woken::new(note(object)));
     Hold::acquired(object, Location::caller()).released();
     let told = DIARY.of(object);
     assert_eq!(told, [("park", 7), ("ready", 42), ("release", line)]);

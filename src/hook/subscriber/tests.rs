@@ -75,7 +75,7 @@ fn a_subscriber_hears_from_the_beginning_to_the_end_of_its_subscription() {
     let subscription = subscribe(Arc::clone(&diary));
     assert!(on(PARK) && on(READY));
     current::park(&note);
-    hook::ready(&note);
+    hook::ready(&Woken::new(note));
     drop(subscription);
     assert!(!on(Events::ALL.0));
     current::park(&note);
@@ -162,7 +162,7 @@ fn a_payload_and_a_subscriber_that_panic_when_dropped_stay_inside() {
         }
     }
     let bad = subscribe(Bad);
-    hook::ready(&note(ObjId::NONE));
+    hook::ready(&Woken::new(note(ObjId::NONE)));
     assert_eq!(bad.panics(), 1);
     drop(bad);
 
@@ -176,7 +176,7 @@ fn a_payload_and_a_subscriber_that_panic_when_dropped_stay_inside() {
     let last = Arc::new(Last(Mutex::new(None), Bomb));
     *last.0.lock() = Some(subscribe(Arc::clone(&last)));
     drop(last);
-    hook::ready(&note(ObjId::NONE));
+    hook::ready(&Woken::new(note(ObjId::NONE)));
     assert!(!on(READY));
 }
 
@@ -190,7 +190,7 @@ fn what_a_subscriber_raises_itself_is_dropped_and_counted() {
                 self.0.fetch_add(1, Relaxed);
                 // As if it had sent to a channel: waits and wakes of its own.
                 current::park(&note(event.object));
-                hook::ready(&note(event.object));
+                hook::ready(&Woken::new(note(event.object)));
             }
         }
     }
@@ -242,7 +242,7 @@ fn a_wait_is_timed() {
     let begin = std::time::Instant::now();
     // sleep: it is what is measured
     std::thread::sleep(std::time::Duration::from_millis(3));
-    hook::ready(&note);
+    hook::ready(&Woken::new(note));
     let most = begin.elapsed().as_nanos() as u64 + 1_000_000;
     let waited = time.0.load(Relaxed);
     assert!((2_900_000..most).contains(&waited), "{waited}");

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::{Mutex, RawMutex};
 use crate::hook::holder::Hold;
+use crate::sync::unlock::unlock;
 
 /// A locked mutex. Unlocks when dropped.
 ///
@@ -200,6 +201,21 @@ macro_rules! guard {
         }
     };
 }
+
+unlock!(
+    ///
+    /// ```
+    /// use gochan::sync::{Mutex, MutexGuard};
+    ///
+    /// let mutex = Mutex::new(1);
+    /// let guard = mutex.lock_blocking();
+    /// MutexGuard::unlock(guard);
+    /// assert!(mutex.try_lock().is_some());
+    /// ```
+    [T: ?Sized] MutexGuard<'_, T>
+);
+unlock!([T: ?Sized] OwnedMutexGuard<T>);
+unlock!([T: ?Sized] MappedMutexGuard<'_, T>);
 
 guard!(MutexGuard<'_, T>, |this| this.mutex.value.get());
 guard!(OwnedMutexGuard<T>, |this| this.mutex.value.get());

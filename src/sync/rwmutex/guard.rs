@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::RwMutex;
 use super::raw::Raw;
 use crate::hook::holder::Hold;
+use crate::sync::unlock::unlock;
 
 /// What keeps the mutex there: a borrow of it, or a share.
 trait Keep {
@@ -367,6 +368,13 @@ writes!([T: ?Sized, U: ?Sized] OwnedMappedRwMutexWriteGuard<T, U>, U);
 owned!([T: ?Sized, U: ?Sized] OwnedRwMutexReadGuard<T, U>);
 owned!([T: ?Sized] OwnedRwMutexWriteGuard<T>);
 owned!([T: ?Sized, U: ?Sized] OwnedMappedRwMutexWriteGuard<T, U>);
+
+unlock!([T: ?Sized] RwMutexReadGuard<'_, T>);
+unlock!([T: ?Sized] RwMutexWriteGuard<'_, T>);
+unlock!([T: ?Sized] MappedRwMutexWriteGuard<'_, T>);
+unlock!([T: ?Sized, U: ?Sized] OwnedRwMutexReadGuard<T, U>);
+unlock!([T: ?Sized] OwnedRwMutexWriteGuard<T>);
+unlock!([T: ?Sized, U: ?Sized] OwnedMappedRwMutexWriteGuard<T, U>);
 
 impl<T: ?Sized> Drop for RwMutexReadGuard<'_, T> {
     #[inline(always)]
