@@ -101,7 +101,7 @@ pub use error::{BuildError, Cause, ContextError, Elapsed, RecvContextError, Send
 #[cfg(feature = "rt")]
 pub use rt::{
     Builder, Runtime, RuntimeMetrics, WorkerMetrics, YieldNow, block_on, blocking, go, max_procs,
-    metrics, num_tasks, run, yield_now,
+    metrics, num_tasks, run, set_max_procs, yield_now,
 };
 pub use select::{
     Sel2, Sel3, Sel4, Sel5, Sel6, Sel7, Sel8, Sel9, Sel10, Sel11, Sel12, SelectList, fut, select,

@@ -28,20 +28,26 @@ fn settle(rt: &Runtime) -> gochan::RuntimeMetrics {
 
 #[test]
 fn polls_yields_and_handed_over_tasks_are_counted() {
-    let rt = runtime(1);
-    let before = settle(&rt).workers[0];
-    rt.go(async {
-        for _ in 0..100 {
-            yield_now().await;
+    let (before, after) = loop {
+        let rt = runtime(1);
+        let before = settle(&rt).workers[0];
+        rt.go(async {
+            for _ in 0..100 {
+                yield_now().await;
+            }
+            // Each is next as soon as it is spawned, and the one that spawned it waits.
+            for _ in 0..50 {
+                go(async {}).await.unwrap();
+            }
+        })
+        .wait()
+        .unwrap();
+        let after = settle(&rt);
+        // A machine that holds a poll up has the slot taken over, and what that poll does is another's then.
+        if after.threads == 1 {
+            break (before, after.workers[0]);
         }
-        // Each is next as soon as it is spawned, and the one that spawned it waits.
-        for _ in 0..50 {
-            go(async {}).await.unwrap();
-        }
-    })
-    .wait()
-    .unwrap();
-    let after = settle(&rt).workers[0];
+    };
     // The first poll and one after each yield and each join; and the children's.
     assert_eq!(after.polls - before.polls, 1 + 100 + 50 + 50);
     assert_eq!(after.yields - before.yields, 100);
@@ -107,6 +113,252 @@ fn the_metrics_of_here() {
     let metrics = rt.block_on(async { gochan::metrics() }).unwrap();
     assert_eq!(metrics.workers.len(), 3);
     assert_eq!(metrics.max_threads, 3 + 512);
+}
+
+// === more and fewer workers ===
+
+/// Waits until all threads but so many are spare: the workers that were too many have ended.
+fn settle_on(rt: &Runtime, workers: usize) {
+    loop {
+        let metrics = rt.metrics();
+        if metrics.threads - metrics.spare_threads == workers {
+            return;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// How many of some tasks were in a poll at the same time.
+#[derive(Default)]
+struct AtOnce {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl AtOnce {
+    fn poll(&self) {
+        let now = self.now.fetch_add(1, SeqCst) + 1;
+        self.most.fetch_max(now, SeqCst);
+        std::thread::yield_now();
+        self.now.fetch_sub(1, SeqCst);
+    }
+}
+
+#[test]
+fn fewer_workers_run_fewer_tasks_at_once() {
+    let rt = runtime(4);
+    let (seen, over) = (
+        Arc::new(AtOnce::default()),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let tasks: Vec<_> = (0..16)
+        .map(|_| {
+            let (seen, over) = (Arc::clone(&seen), Arc::clone(&over));
+            rt.go(async move {
+                let mut rounds = 0;
+                while !over.load(SeqCst) {
+                    seen.poll();
+                    rounds += 1;
+                    yield_now().await;
+                }
+                rounds
+            })
+        })
+        .collect();
+    assert_eq!(rt.set_max_procs(1).unwrap(), 4);
+    assert_eq!((rt.workers(), rt.metrics().workers.len()), (1, 1));
+    settle_on(&rt, 1);
+    // A poll that the machine holds up has its slot taken over, and its task then is one more: so there is more than one try.
+    loop {
+        seen.most.store(0, SeqCst);
+        let polls = rt.metrics().workers[0].polls;
+        while rt.metrics().workers[0].polls < polls + 1_000 {
+            std::thread::yield_now();
+        }
+        if seen.most.load(SeqCst) == 1 {
+            break;
+        }
+    }
+    over.store(true, SeqCst);
+    for task in tasks {
+        assert!(task.wait().unwrap() > 0, "each has gone on");
+    }
+}
+
+#[test]
+fn more_workers_run_more_tasks_at_once() {
+    let rt = runtime(1);
+    assert_eq!(rt.set_max_procs(5).unwrap(), 1);
+    assert_eq!(rt.metrics().max_threads, 5 + 512);
+    // Until each of them has had a poll.
+    while rt.metrics().workers.iter().any(|worker| worker.polls == 0) {
+        let together = Arc::new(std::sync::Barrier::new(5));
+        let tasks: Vec<_> = (0..5)
+            .map(|_| {
+                let together = Arc::clone(&together);
+                rt.go(async move { together.wait().is_leader() })
+            })
+            .collect();
+        let leaders = tasks
+            .into_iter()
+            .filter_map(|task| task.wait().unwrap().then_some(()));
+        assert_eq!(leaders.count(), 1);
+    }
+    assert_eq!(rt.metrics().workers.len(), 5);
+}
+
+/// A worker that becomes one too many has tasks in its ring, and one that is next: they run on the other, which was busy.
+#[test]
+fn tasks_of_a_worker_that_is_too_many_go_on_elsewhere() {
+    for _ in 0..20 {
+        let rt = runtime(2);
+        let done = Arc::new(AtomicUsize::new(0));
+        let (busy, free) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (is_busy, freed) = (Arc::clone(&busy), Arc::clone(&free));
+        let other = rt.go(async move {
+            is_busy.store(true, SeqCst);
+            while !freed.load(SeqCst) {
+                std::thread::yield_now();
+            }
+        });
+        while !busy.load(SeqCst) {
+            std::thread::yield_now();
+        }
+        let count = Arc::clone(&done);
+        let spawner = rt.go(async move {
+            for _ in 0..100 {
+                let count = Arc::clone(&count);
+                drop(go(async move {
+                    count.fetch_add(1, SeqCst);
+                }));
+            }
+            gochan::set_max_procs(1).unwrap()
+        });
+        assert_eq!(spawner.wait().unwrap(), 2);
+        free.store(true, SeqCst);
+        other.wait().unwrap();
+        while done.load(SeqCst) < 100 {
+            std::thread::yield_now();
+        }
+        assert_eq!(settle(&rt).workers.len(), 1);
+    }
+}
+
+/// Timers that were set while there were many workers fire when there is one, whichever was to look after them.
+#[test]
+fn timers_survive_their_keeper() {
+    let rt = runtime(4);
+    for workers in [1, 3, 2, 1, 4, 1] {
+        let sleepers: Vec<_> = (1..20)
+            .map(|n| rt.go(gochan::sleep(Duration::from_millis(n))))
+            .collect();
+        rt.set_max_procs(workers).unwrap();
+        for sleeper in sleepers {
+            sleeper.wait().unwrap();
+        }
+    }
+    assert_eq!(settle(&rt).timers, 0);
+}
+
+/// Up and down, from several sides at once and from inside, while tasks are made: none is lost, and the count is what it was last.
+#[test]
+fn the_number_may_change_at_any_time() {
+    const TASKS: usize = 2_000;
+    let rt = Arc::new(runtime(2));
+    let done = Arc::new(AtomicUsize::new(0));
+    let changing: Vec<_> = (0..2)
+        .map(|side| {
+            let rt = Arc::clone(&rt);
+            std::thread::spawn(move || {
+                for n in 0..100 {
+                    let workers = 1 + (n * 7 + side * 3) % 6;
+                    let before = rt.set_max_procs(workers).unwrap();
+                    assert!((1..=6).contains(&before));
+                }
+            })
+        })
+        .collect();
+    for n in 0..TASKS {
+        let done = Arc::clone(&done);
+        drop(rt.go(async move {
+            if n % 50 == 0 {
+                gochan::set_max_procs(1 + n % 4).unwrap();
+            }
+            go(async { yield_now().await }).await.unwrap();
+            if n % 64 == 0 {
+                gochan::sleep(Duration::from_micros(50)).await;
+            }
+            done.fetch_add(1, SeqCst);
+        }));
+    }
+    for one in changing {
+        one.join().unwrap();
+    }
+    while done.load(SeqCst) < TASKS {
+        std::thread::yield_now();
+    }
+    rt.set_max_procs(3).unwrap();
+    assert_eq!(settle(&rt).workers.len(), 3);
+    // A thread that had its slot taken over in a task's last poll may yet have to say that this is done.
+    while rt.num_tasks() > 0 {
+        std::thread::yield_now();
+    }
+}
+
+/// More than there are threads to be had: as many as there are, and it says why.
+#[test]
+fn workers_beyond_the_limits_are_refused() {
+    let rt = runtime(2);
+    assert_eq!(
+        rt.set_max_procs(0).unwrap_err().to_string(),
+        "a runtime needs at least one worker"
+    );
+    let error = rt.set_max_procs(32_768).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "32768 are more workers than a runtime can have"
+    );
+    assert_eq!(rt.workers(), 2);
+    // The limit of threads is never below the number of workers.
+    let rt = Runtime::builder()
+        .workers(1)
+        .max_threads(2)
+        .build()
+        .unwrap();
+    assert_eq!(rt.metrics().max_threads, 2);
+    rt.set_max_procs(3).unwrap();
+    assert_eq!(rt.metrics().max_threads, 3);
+    rt.set_max_procs(1).unwrap();
+    assert_eq!(rt.metrics().max_threads, 2);
+}
+
+/// While the runtime is shutting down there is no thread for another worker.
+#[test]
+fn a_runtime_at_its_end_takes_no_more_workers() {
+    let rt = runtime(1);
+    let (begun, begin) = mpsc::channel();
+    let (told, tell) = mpsc::channel();
+    rt.go(async move {
+        begun.send(()).unwrap();
+        // It closes some time after it has been asked to.
+        let error = loop {
+            if let Err(error) = gochan::set_max_procs(gochan::max_procs() % 4 + 1) {
+                break error;
+            }
+        };
+        told.send((error.to_string(), gochan::max_procs())).unwrap();
+    });
+    begin.recv().unwrap();
+    rt.shutdown();
+    let (error, workers) = tell.recv().unwrap();
+    assert_eq!(
+        error,
+        "no thread for a worker: the runtime is shutting down"
+    );
+    assert!((1..=4).contains(&workers));
 }
 
 // === threads ===
@@ -304,6 +556,27 @@ fn schedtrace_is_go_s() {
         line = line.strip_prefix(" ]").unwrap();
         assert!(line.starts_with(" tasks="), "ours follow: {line}");
     }
+}
+
+#[test]
+fn schedtrace_follows_the_number_of_workers() {
+    if is_child() {
+        let rt = runtime(1);
+        rt.set_max_procs(3).unwrap();
+        rt.block_on(gochan::sleep(Duration::from_millis(250)));
+        rt.set_max_procs(2).unwrap();
+        return rt.block_on(gochan::sleep(Duration::from_millis(250)));
+    }
+    let out = child("schedtrace_follows_the_number_of_workers", "schedtrace=50");
+    let text = String::from_utf8(out.stderr).unwrap();
+    let mut seen: Vec<u64> = text
+        .lines()
+        .filter(|line| line.starts_with("SCHED"))
+        .map(|mut line| head(&mut line).1)
+        .collect();
+    seen.dedup();
+    assert_eq!(seen.last(), Some(&2), "{text}");
+    assert!(seen.contains(&3), "{text}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Builder {
     /// How many tasks run at the same time: one on each worker. At least 1.
     ///
     /// Without it, it is the number in the environment variable `GOCHAN_MAXPROCS`, and without that one the number of
-    /// processors that the process may use, as with Go's `GOMAXPROCS`.
+    /// processors that the process may use, as with Go's `GOMAXPROCS`. [`Runtime::set_max_procs`] changes it later.
     pub fn workers(self, workers: usize) -> Builder {
         Builder {
             workers: Some(workers),
@@ -169,7 +169,7 @@ impl Runtime {
         drop(self);
     }
 
-    /// The number of workers.
+    /// The number of workers, as it was [set](Self::set_max_procs) last.
     pub fn workers(&self) -> usize {
         self.shared.workers()
     }
@@ -201,7 +201,7 @@ impl fmt::Debug for Runtime {
     }
 }
 
-fn check(workers: usize) -> Result<usize, BuildError> {
+pub(super) fn check(workers: usize) -> Result<usize, BuildError> {
     match workers {
         0 => Err(BuildError::NoWorkers),
         1..=MAX_WORKERS => Ok(workers),

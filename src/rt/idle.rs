@@ -1,6 +1,7 @@
 //! Who sleeps, who searches, who is woken: the protocol by which no runnable task is left while a worker sleeps.
 //!
-//! What it is not: a lock around work. The words here say only how many workers are awake and how many of those search.
+//! What it is not: a lock around work. The words here say only how many workers there are, how many of those are awake, and how
+//! many of these search.
 //!
 //! # States of a worker
 //!
@@ -45,6 +46,9 @@
 //! look at every queue before they sleep. The two fences are the store-load race that Acquire and Release cannot win:
 //! each side writes its own word and then reads the other's.
 //!
+//! A worker that [retires](Idle::retire), because there are to be fewer, puts its tasks into the global queue first and then does as
+//! one that stops searching: it leaves the counts, fences, and looks at all queues.
+//!
 //! The queue P's owner pushes to without this protocol (`runnext`, and the ring when the number of its tasks does not
 //! grow) is left to its owner and, when that one is stuck, to the monitor ([`sysmon`](super::sysmon)).
 //!
@@ -53,21 +57,22 @@
 
 use super::nap::Nap;
 use super::parker::Parker;
-use crate::shim::{Arc, AtomicUsize, Mutex, Ordering, fence};
+use crate::shim::{Arc, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 use Ordering::{AcqRel, Relaxed, SeqCst};
 
-/// One worker that searches, in the low half of the word.
-const SEARCHING: usize = 1;
-/// One worker that is awake, in the high half.
-const AWAKE: usize = 1 << 16;
+/// One worker that searches, in the lowest 16 bits of the word.
+const SEARCHING: u64 = 1;
+/// One worker that is awake, in the 16 above.
+const AWAKE: u64 = 1 << 16;
+/// One worker, in the rest.
+const WORKER: u64 = 1 << 32;
 /// The most workers a runtime can have.
-pub(super) const MAX_WORKERS: usize = AWAKE / 2 - 1;
+pub(super) const MAX_WORKERS: usize = (1 << 15) - 1;
 
 const NOBODY: usize = usize::MAX;
 
 pub(super) struct Idle {
-    workers: usize,
-    word: AtomicUsize,
+    word: AtomicU64,
     /// The slot of the keeper among the sleepers, or NOBODY. Changes under the lock only.
     keeper: AtomicUsize,
     sleepers: Mutex<Vec<Sleeper>>,
@@ -81,14 +86,20 @@ struct Sleeper {
 }
 
 #[derive(Clone, Copy)]
-struct Counts(usize);
+struct Counts(u64);
 
 impl Counts {
-    fn searching(self) -> usize {
+    fn searching(self) -> u64 {
         self.0 % AWAKE
     }
-    fn awake(self) -> usize {
-        self.0 / AWAKE
+    fn awake(self) -> u64 {
+        self.0 % WORKER / AWAKE
+    }
+    fn workers(self) -> u64 {
+        self.0 / WORKER
+    }
+    fn asleep(self) -> u64 {
+        self.workers() - self.awake()
     }
 }
 
@@ -97,8 +108,7 @@ impl Idle {
     pub(super) fn new(workers: usize) -> Idle {
         debug_assert!(workers <= MAX_WORKERS);
         Idle {
-            workers,
-            word: AtomicUsize::new(workers * AWAKE),
+            word: AtomicU64::new(workers as u64 * (WORKER + AWAKE)),
             keeper: AtomicUsize::new(NOBODY),
             sleepers: Mutex::new(Vec::with_capacity(workers)),
             nap: Nap::new(),
@@ -111,7 +121,7 @@ impl Idle {
 
     fn wants_searcher(&self) -> bool {
         let counts = self.counts();
-        counts.searching() == 0 && counts.awake() < self.workers
+        counts.searching() == 0 && counts.asleep() > 0
     }
 
     /// Whether a worker other than the one that asks, which sleeps, is awake.
@@ -122,12 +132,12 @@ impl Idle {
     /// How many workers are awake, and how many of these search.
     pub(super) fn awake_and_searching(&self) -> (usize, usize) {
         let counts = self.counts();
-        (counts.awake(), counts.searching())
+        (counts.awake() as usize, counts.searching() as usize)
     }
 
     /// Whether a worker is asleep.
     pub(super) fn somebody_sleeps(&self) -> bool {
-        self.counts().awake() < self.workers
+        self.counts().asleep() > 0
     }
 
     // === posting work ===
@@ -313,6 +323,53 @@ impl Idle {
             Some(keeper) => keeper.nudge(),
             None if !by_worker => self.appoint(slot),
             None => {}
+        }
+    }
+
+    // === more and fewer ===
+
+    /// There is one worker more. It is awake.
+    pub(super) fn join(&self) {
+        let mut sleepers = self.sleepers.lock();
+        let before = Counts(self.word.fetch_add(WORKER + AWAKE, AcqRel));
+        let room = before.workers() as usize + 1 - sleepers.len();
+        sleepers.reserve(room);
+    }
+
+    /// A worker that is awake, and searches or not, is one no longer. Its caller has left its tasks to others, and now looks for
+    /// work in all queues once more.
+    pub(super) fn retire(&self, slot: usize, searching: bool) {
+        let gone = WORKER + AWAKE + if searching { SEARCHING } else { 0 };
+        self.word.fetch_sub(gone, AcqRel);
+        self.relieve(slot);
+        // ORDERING: as in `end_search`.
+        fence(SeqCst);
+    }
+
+    /// Wakes the sleepers of this slot and of those after it, that they may retire.
+    pub(super) fn oust(&self, from: usize) {
+        let mut sleepers = self.sleepers.lock();
+        let all_slept = self.counts().awake() == 0;
+        let mut ousted = Vec::new();
+        for at in (0..sleepers.len()).rev() {
+            if sleepers[at].slot >= from {
+                ousted.push(self.remove(&mut sleepers, at));
+            }
+        }
+        let heir = sleepers
+            .last()
+            .filter(|_| self.keeper.load(Relaxed) == NOBODY)
+            .map(|heir| {
+                self.keeper.store(heir.slot, Relaxed);
+                Arc::clone(&heir.parker)
+            });
+        drop(sleepers);
+        heir.inspect(|heir| heir.nudge());
+        for sleeper in &ousted {
+            sleeper.parker.wake();
+        }
+        if all_slept && !ousted.is_empty() {
+            self.nap.end();
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::counters::Tally;
 use super::shared::Shared;
+use super::slots::Slot;
 use super::{Runtime, context, spawn};
 use crate::sync::Histogram;
 
@@ -14,7 +15,7 @@ use crate::sync::Histogram;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RuntimeMetrics {
-    /// The workers.
+    /// The workers: as many as there [are to be](Runtime::set_max_procs).
     pub workers: Vec<WorkerMetrics>,
     /// Workers that sleep.
     pub idle_workers: usize,
@@ -84,12 +85,12 @@ impl WorkerMetrics {
 
 pub(super) fn of(shared: &Shared) -> RuntimeMetrics {
     let worker = |slot: usize| {
-        let queue = &shared.queues[slot];
-        WorkerMetrics::new(&shared.counters[slot].read(), queue.len(), queue.has_next())
+        let Slot { queue, counters } = shared.slots.at(slot);
+        WorkerMetrics::new(&counters.read(), queue.len(), queue.has_next())
     };
     let (awake, searching) = shared.idle.awake_and_searching();
     let threads = shared.threads.count();
-    let workers: Vec<_> = (0..shared.queues.len()).map(worker).collect();
+    let workers: Vec<_> = (0..shared.workers()).map(worker).collect();
     RuntimeMetrics {
         idle_workers: workers.len().saturating_sub(awake),
         workers,

@@ -14,7 +14,8 @@
 //! 4. `head <= tail <= head + CAP`; both count on and on and wrap, a slot's place is the rest by CAP.
 //! 5. Words that thieves read all the time (`head`, `tail`) and words that only the watcher reads now and then
 //!    (`runnext`, `polled`) lie on lines of their own: a thief at the ring does not slow a ping-pong over `runnext`.
-//! 6. A runtime of one worker has no thieves: its owner pops without a locked instruction.
+//! 6. A runtime of one worker has no thieves: its owner pops without a locked instruction, as long as the queue is `alone`. Who wants
+//!    to have thieves clears that first, and waits until the owner has seen it ([`Queue::share`]).
 //!
 //! ORDERING pairs: `tail` stored Release by push / loaded Acquire by a thief: it sees the slots and the tasks in them.
 //! `head` moved Release by a thief / loaded Acquire by push: the slots were read before they are overwritten. `runnext`
@@ -27,7 +28,7 @@ use std::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use crate::hook::record::Record;
-use crate::shim::{Arc, AtomicPtr, AtomicU64, AtomicUsize, Ordering, RING, owned};
+use crate::shim::{Arc, AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, RING, owned};
 use crate::task::{Header, Runnable};
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -52,16 +53,16 @@ struct OwnerLine {
     polled: AtomicPtr<Record>,
     spawned: AtomicU64,
     finished: AtomicU64,
+    /// There are no thieves.
+    alone: AtomicBool,
 }
 
 /// The owner's end of a run queue. There is one per queue; it moves from thread to thread with the worker's slot.
 pub(super) struct Local {
     queue: Arc<Queue>,
-    /// There are no thieves.
-    alone: bool,
 }
 
-/// A queue, and the right to own it. `alone`: nobody will ever steal from it.
+/// A queue, and the right to own it. `alone`: nobody steals from it before it is [shared](Queue::share).
 pub(super) fn queue(alone: bool) -> (Arc<Queue>, Local) {
     let queue = Arc::new(Queue {
         ends: CachePadded::new(Ends {
@@ -73,12 +74,12 @@ pub(super) fn queue(alone: bool) -> (Arc<Queue>, Local) {
             polled: AtomicPtr::new(ptr::null_mut()),
             spawned: AtomicU64::new(0),
             finished: AtomicU64::new(0),
+            alone: AtomicBool::new(alone),
         }),
         slots: (0..CAP).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
     });
     let local = Local {
         queue: Arc::clone(&queue),
-        alone,
     };
     (queue, local)
 }
@@ -171,7 +172,7 @@ impl Local {
             }
             let raw = self.slot(head).load(Relaxed);
             let next = head.wrapping_add(1);
-            if self.alone {
+            if self.queue.is_alone() {
                 ends.head.store(next, Relaxed);
             } else if let Err(now) = ends
                 .head
@@ -216,7 +217,7 @@ impl Local {
         };
         // ORDERING: Release as in `put_next`; what we get is our own, or the null of a thief.
         let runnext = &self.queue.owner.runnext;
-        let before = if self.alone {
+        let before = if self.queue.is_alone() {
             let before = runnext.load(Relaxed);
             runnext.store(task.into_raw(), Relaxed);
             before
@@ -236,7 +237,7 @@ impl Local {
         if next.is_null() {
             return None;
         }
-        if self.alone {
+        if self.queue.is_alone() {
             runnext.store(ptr::null_mut(), Relaxed);
         } else {
             // ORDERING: Relaxed: it is our own, or a thief has it.
@@ -345,6 +346,18 @@ impl Queue {
 
     pub(super) fn has_next(&self) -> bool {
         !self.owner.runnext.load(Relaxed).is_null()
+    }
+
+    /// Whether nobody may steal from it.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.owner.alone.load(Relaxed)
+    }
+
+    /// There will be thieves. They may come when the owner has been seen outside of a borrow of its core after this
+    /// ([`Taker::outlast_borrow`](super::seat::Taker::outlast_borrow)).
+    pub(super) fn share(&self) {
+        self.owner.alone.store(false, Relaxed);
     }
 
     /// Takes the owner's next task, for whoever has seen the owner stuck in a long poll.

@@ -79,7 +79,7 @@ impl Trace<'_> {
         let seats = self.shared.threads.slots();
         let thread_of = |slot: usize| seats.iter().position(|seat| *seat == Some(slot));
         let running = |slot: usize| {
-            let task = self.shared.queues[slot].polled()?;
+            let task = self.shared.slots.at(slot).queue.polled()?;
             (task.state() == State::Running).then(|| task.id())
         };
         for (slot, worker) in seen.workers.iter().enumerate() {

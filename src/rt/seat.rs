@@ -202,13 +202,19 @@ impl<T> Taker<T> {
         if raw.is_null() {
             return None;
         }
-        heavy_barrier();
-        // ORDERING: Acquire pairs with the end of the owner's last borrow.
-        while place.busy.load(Acquire) != 0 {
-            yield_now();
-        }
+        self.outlast_borrow();
         // SAFETY: we took it out, and by invariant 2 the owner no longer looks at it.
         unsafe { boxed(raw) }
+    }
+
+    /// Waits until the owner is done with a borrow, if it is in one. What the caller did before is seen in each later one. Only
+    /// where there is a heavy barrier.
+    pub(super) fn outlast_borrow(&self) {
+        heavy_barrier();
+        // ORDERING: Acquire pairs with the end of the owner's last borrow.
+        while self.0.busy.load(Acquire) != 0 {
+            yield_now();
+        }
     }
 
     /// Whether the item with this label is here, at this moment.

@@ -10,18 +10,15 @@
 
 use std::future::Future;
 
-use super::counters::Counters;
 use super::idle::Idle;
 use super::inject::Inject;
 use super::poller::{Place, Poller};
-use super::queue::{Queue, queue};
+use super::slots::Slots;
 use super::threads::Threads;
 use super::worker::Core;
 use super::{blocking, context};
-use crossbeam_utils::CachePadded;
-
 use crate::hook::registry;
-use crate::shim::{Arc, AtomicBool, AtomicU64, Ordering, yield_now};
+use crate::shim::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, yield_now};
 use crate::task::{self, JoinHandle, Runnable, Schedule, Spawn};
 use crate::time::Driver;
 use crate::wait::parker;
@@ -31,20 +28,18 @@ use Ordering::Relaxed;
 pub(super) struct Shared {
     /// The number of this runtime in records, never given twice.
     pub(super) id: u32,
-    pub(super) queues: Box<[Arc<Queue>]>,
-    pub(super) counters: Box<[CachePadded<Counters>]>,
+    pub(super) slots: Slots,
     pub(super) inject: Inject,
     pub(super) idle: Arc<Idle>,
     pub(super) driver: Arc<Driver>,
     pub(super) poller: Place,
     pub(super) threads: Threads,
+    /// Who changes the number of workers.
+    pub(super) resizing: Mutex<()>,
     closing: AtomicBool,
     /// Tasks finished by threads without a slot.
     finished: AtomicU64,
 }
-
-/// Threads beside the workers, at most: in blocking calls, in long polls, or spare.
-const BESIDES: usize = 512;
 
 /// The next runtime's number. 0 is nobody's.
 static NEXT_ID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(1);
@@ -60,27 +55,26 @@ impl Shared {
         name: String,
         max_threads: Option<usize>,
     ) -> (Arc<Shared>, Vec<Box<Core>>) {
-        let (queues, locals): (Vec<_>, Vec<_>) = (0..workers).map(|_| queue(workers == 1)).unzip();
+        let (slots, locals) = Slots::new(workers);
         parker::set_before_sleep(blocking::hand_off);
         crate::context::set_spawner(super::spawn::call);
         let idle = Arc::new(Idle::new(workers));
-        let limit = max_threads.map_or(workers + BESIDES, |threads| threads.max(workers));
         let driver = Driver::new();
         let keeper = Arc::clone(&idle);
-        let by_worker = || context::with(|worker| worker.is_some());
-        driver.set_unpark(Box::new(move || keeper.nudge_keeper(by_worker())));
+        driver.set_unpark(Box::new(move || {
+            let by_worker =
+                context::with(|worker| worker.is_some_and(|worker| worker.is_of(&keeper)));
+            keeper.nudge_keeper(by_worker);
+        }));
         let shared = Arc::new(Shared {
             id: NEXT_ID.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-            counters: queues
-                .iter()
-                .map(|_| CachePadded::new(Counters::new()))
-                .collect(),
-            queues: queues.into(),
+            slots,
             inject: Inject::new(),
             idle,
             driver,
             poller: Place::new(),
-            threads: Threads::new(name, limit),
+            threads: Threads::new(name, workers, max_threads),
+            resizing: Mutex::new(()),
             closing: AtomicBool::new(false),
             finished: AtomicU64::new(0),
         });
@@ -92,20 +86,20 @@ impl Shared {
     }
 
     pub(super) fn workers(&self) -> usize {
-        self.queues.len()
+        self.slots.workers()
     }
 
     /// Whether there is something that a searching worker would find.
     pub(super) fn has_work(&self) -> bool {
-        self.inject.len() > 0 || self.queues.iter().any(|queue| queue.len() > 0)
+        self.inject.len() > 0 || self.slots.from(0).any(|(_, slot)| slot.queue.len() > 0)
     }
 
     /// Tasks that are not done. Exact while nobody spawns or finishes one.
     pub(super) fn num_tasks(&self) -> usize {
         let mut finished = self.finished.load(Relaxed);
         let mut spawned = 0;
-        for queue in &self.queues {
-            let (up, down) = queue.counts();
+        for slot in self.slots.made() {
+            let (up, down) = slot.queue.counts();
             spawned += up;
             finished += down;
         }

@@ -210,24 +210,3 @@ pub fn num_tasks() -> usize {
     own.or_else(|| Some(default_if_started()?.num_tasks()))
         .unwrap_or(0)
 }
-
-/// The number of workers of this thread's runtime: how many tasks run at the same time. As Go's `GOMAXPROCS(0)`.
-///
-/// # Panics
-///
-/// Outside of any runtime, if the environment variable `GOCHAN_MAXPROCS` is no number of workers.
-///
-/// ```
-/// let rt = gochan::Runtime::builder().workers(3).build()?;
-/// assert_eq!(rt.block_on(async { gochan::max_procs() }), 3);
-/// # Ok::<(), gochan::BuildError>(())
-/// ```
-pub fn max_procs() -> usize {
-    match context::shared() {
-        Some(shared) => shared.workers(),
-        None => match default_if_started() {
-            Some(shared) => shared.workers(),
-            None => super::builder::default_workers().unwrap_or_else(|error| panic!("{error}")),
-        },
-    }
-}

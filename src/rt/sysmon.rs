@@ -109,10 +109,9 @@ impl Poll {
 
 impl Sysmon {
     pub(super) fn new(shared: Arc<Shared>) -> Sysmon {
-        let slots = shared.queues.len();
         Sysmon {
             shared,
-            looks: vec![Look::default(); slots],
+            looks: Vec::new(),
             stuck: Vec::new(),
             pace: Pace::default(),
             debug: debug(),
@@ -128,6 +127,7 @@ impl Sysmon {
             self.sleep(&parker);
             let now = Instant::now();
             let mut busy = false;
+            self.looks.resize(self.shared.slots.span(), Look::default());
             for slot in 0..self.looks.len() {
                 busy |= self.look(slot, now);
             }
@@ -164,7 +164,7 @@ impl Sysmon {
 
     /// True: something was moved.
     fn look(&mut self, slot: usize, now: Instant) -> bool {
-        let queue = &self.shared.queues[slot];
+        let queue = &self.shared.slots.at(slot).queue;
         let poll = queue.polled().map(Poll::of);
         let look = &mut self.looks[slot];
         let same = poll
@@ -202,19 +202,19 @@ impl Sysmon {
         let call = seat.taker.call();
         let same = call.is_some() && self.looks[slot].call == call;
         self.looks[slot].call = call;
-        let wanted = shared.has_work() || shared.queues[slot].has_next();
+        let wanted = shared.has_work() || shared.slots.at(slot).queue.has_next();
         same && (wanted || !shared.idle.somebody_sleeps()) && self.retake(slot, &seat)
     }
 
     /// Gives a task that only its stuck worker may run to those who have nothing to do.
     fn free_next(&self, slot: usize) -> bool {
         let shared = &self.shared;
+        let queue = &shared.slots.at(slot).queue;
         // A queue without thieves is not to be stolen from; nobody could run the task either.
-        if shared.workers() == 1 || !shared.idle.somebody_sleeps() {
+        if queue.is_alone() || !shared.idle.somebody_sleeps() {
             return false;
         }
-        let next = shared.queues[slot].steal_next();
-        let Some(task) = next else {
+        let Some(task) = queue.steal_next() else {
             return false;
         };
         shared.inject.push(task);

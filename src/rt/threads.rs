@@ -10,21 +10,25 @@
 //!      +-- runtime closes: core retired --> ended <------ IDLE_LIMIT over, or runtime closes ----+
 //! ```
 //!
-//! 1. A core is in one place: in a thread's seat, in a sleeping worker's hands, in [`Spares`], or retired.
+//! 1. A core is in one place: in a thread's seat, in a sleeping worker's hands, in [`Spares`], on the shelf because there are to be
+//!    [fewer workers](super::procs) now, or retired.
 //! 2. `live` counts the threads that are not ended. Who ends last while the runtime closes buries it.
 //! 3. Every thread ever started is joined by [`Threads::join`], or was joined before by another one.
 //! 4. A core changes hands by another's will only under the lock and before the runtime closes: none is under way when the
 //!    last thread looks for what is left.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::Location;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::context;
+use super::idle::Idle;
 use super::parker::Parker;
 use super::seat::Taker;
 use super::shared::Shared;
+use super::slots::Slots;
 use super::spares::{Call, Spares};
 use super::sysmon::Sysmon;
 use super::worker::{Core, Worker};
@@ -34,10 +38,13 @@ use crate::util::tell;
 
 /// How long a thread without a core waits for one. As Go, which never ends them, but kinder to programs that block once.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
+/// Threads beside the workers, at most: in blocking calls, in long polls, or spare.
+const BESIDES: usize = 512;
 
 pub(super) struct Threads {
     name: String,
-    limit: usize,
+    /// How many there may be, if the runtime's builder said so.
+    most: Option<usize>,
     state: Mutex<State>,
 }
 
@@ -47,7 +54,10 @@ struct State {
     #[expect(clippy::vec_box, reason = "as they are handed on")]
     retired: Vec<Box<Core>>,
     handles: Vec<JoinHandle<()>>,
+    /// Of slots that there are not to be now, empty.
+    shelf: BTreeMap<usize, Box<Core>>,
     live: usize,
+    limit: usize,
     started: usize,
     /// What threads were started for, and how many.
     created: Vec<(Site, u64)>,
@@ -78,17 +88,19 @@ pub(super) struct Refused {
 }
 
 impl Threads {
-    /// At most `limit` threads at a time.
-    pub(super) fn new(name: String, limit: usize) -> Threads {
+    /// At most `most` threads at a time, but never fewer than workers.
+    pub(super) fn new(name: String, workers: usize, most: Option<usize>) -> Threads {
         Threads {
             name,
-            limit,
+            most,
             state: Mutex::new(State {
                 spares: Spares::new(),
                 seats: Vec::new(),
                 retired: Vec::new(),
                 handles: Vec::new(),
+                shelf: BTreeMap::new(),
                 live: 0,
+                limit: limit(workers, most),
                 started: 0,
                 created: Vec::new(),
             }),
@@ -140,8 +152,8 @@ impl Threads {
 
     /// Whether one more core would find a thread.
     fn room(&self, state: &State) -> io::Result<()> {
-        let full = state.live >= self.limit && !state.spares.has_spare();
-        match full || state.spares.is_closed() {
+        state.check_open()?;
+        match state.live >= state.limit && !state.spares.has_spare() {
             true => Err(io::Error::other("the runtime's threads are all taken")),
             false => Ok(()),
         }
@@ -178,8 +190,69 @@ impl Threads {
         }
     }
 
-    fn retire(&self, core: Box<Core>) {
-        self.state.lock().retired.push(core);
+    // === more and fewer ===
+
+    /// There are to be so many workers: those that are too many [lay their cores down](Self::lay_down) when they notice.
+    pub(super) fn shrink(&self, slots: &Slots, workers: usize) {
+        let mut state = self.state.lock();
+        state.limit = limit(workers, self.most);
+        slots.set(workers, slots.span());
+    }
+
+    /// There is to be one worker more: its core, if it is not with a thread yet.
+    pub(super) fn grow(&self, slots: &Slots, idle: &Idle) -> io::Result<Option<Box<Core>>> {
+        let mut state = self.state.lock();
+        state.check_open()?;
+        let slot = slots.workers();
+        let mut shelved = state.shelf.remove(&slot);
+        shelved.iter_mut().for_each(|core| core.begin());
+        let core = match slots.is_made(slot) {
+            true => shelved,
+            false => Some(Box::new(Core::new(slot, slots.make(slot, false)))),
+        };
+        if core.is_some() {
+            idle.join();
+        }
+        state.limit = limit(slot + 1, self.most);
+        slots.set(slot + 1, slots.span().max(slot + 1));
+        Ok(core)
+    }
+
+    /// A core whose worker does not go on: for good if the runtime closes, else because there are to be fewer of them. It comes back
+    /// if that is no longer so.
+    pub(super) fn lay_down(&self, shared: &Shared, mut core: Box<Core>) -> Option<Box<Core>> {
+        let mut state = self.state.lock();
+        if state.spares.is_closed() {
+            state.retired.push(core);
+            return None;
+        }
+        let slot = core.slot();
+        let workers = shared.workers();
+        if slot < workers {
+            return Some(core);
+        }
+        shared.inject.extend(core.drain());
+        let searching = core.end(shared);
+        state.shelf.insert(slot, core);
+        let mut span = shared.slots.span();
+        while span > workers && state.shelf.contains_key(&(span - 1)) {
+            span -= 1;
+        }
+        shared.slots.set(workers, span);
+        drop(state);
+        shared.idle.retire(slot, searching);
+        if shared.has_work() {
+            shared.idle.wake_one();
+        }
+        None
+    }
+
+    /// Waits until each thread has been seen without a borrow of its core.
+    pub(super) fn outlast_borrows(&self) {
+        let state = self.state.lock();
+        for seat in &state.seats {
+            seat.taker.outlast_borrow();
+        }
     }
 
     #[expect(clippy::vec_box, reason = "as they were retired")]
@@ -228,7 +301,7 @@ impl Threads {
         Count {
             live: state.live,
             spare: state.spares.asleep(),
-            limit: self.limit,
+            limit: state.limit,
             created: state.created.clone(),
         }
     }
@@ -309,6 +382,10 @@ fn answer<'a>(
     Ok(())
 }
 
+fn limit(workers: usize, most: Option<usize>) -> usize {
+    most.map_or(workers + BESIDES, |threads| threads.max(workers))
+}
+
 /// True: woken.
 fn sleep_until(parker: &Arc<Parker>, until: Instant) -> bool {
     loop {
@@ -323,6 +400,13 @@ fn sleep_until(parker: &Arc<Parker>, until: Instant) -> bool {
 }
 
 impl State {
+    fn check_open(&self) -> io::Result<()> {
+        match self.spares.is_closed() {
+            true => Err(io::Error::other("the runtime is shutting down")),
+            false => Ok(()),
+        }
+    }
+
     fn note_created(&mut self, site: Site) {
         match self.created.iter_mut().find(|(other, _)| *other == site) {
             Some((_, count)) => *count += 1,
@@ -347,13 +431,15 @@ fn live(shared: Arc<Shared>) {
     let worker = Worker::new(Arc::clone(&shared));
     shared.threads.enter(&worker);
     context::enter_worker(&worker, || {
-        while let Some(core) = shared.threads.wait_for_core(worker.parker()) {
+        let mut mine = None;
+        while let Some(core) = mine
+            .take()
+            .or_else(|| shared.threads.wait_for_core(worker.parker()))
+        {
             worker.put_core(core);
             worker.run();
-            if let Some(core) = worker.take_core() {
-                shared.threads.retire(core);
-                break;
-            }
+            let core = worker.take_core();
+            mine = core.and_then(|core| shared.threads.lay_down(&shared, core));
         }
         if shared.threads.leave(&worker) {
             shared.bury();

@@ -18,6 +18,7 @@
 use std::time::{Duration, Instant};
 
 use super::counters::Tally;
+use super::idle::Idle;
 use super::parker::Parker;
 use super::poller::Poller;
 use super::queue::Local;
@@ -139,7 +140,7 @@ impl Core {
 
     /// Shows its counts to others.
     fn show(&self, shared: &Shared) {
-        shared.counters[self.slot].show(&self.tally);
+        shared.slots.at(self.slot).counters.show(&self.tally);
     }
 
     /// The clock is not read for it: the last wait that began on this thread did.
@@ -175,10 +176,9 @@ impl Core {
 
     /// Half of somebody's ring, or a share of the global queue.
     fn steal(&mut self, shared: &Shared) -> Option<Runnable> {
-        let queues = &shared.queues;
-        let start = rng::below(queues.len() as u32) as usize;
-        for victim in (start..queues.len()).chain(0..start) {
-            if let Some(task) = self.local.steal_from(&queues[victim]) {
+        let start = rng::below(shared.slots.span() as u32) as usize;
+        for (victim, slot) in shared.slots.from(start) {
+            if let Some(task) = self.local.steal_from(&slot.queue) {
                 self.tally.steals += 1;
                 if hook::on(hook::STEAL) {
                     hook::stolen(self.slot, victim, 1 + self.local.len());
@@ -216,8 +216,11 @@ impl Worker {
         }
     }
 
-    /// Runs tasks until the core has gone to another thread or the runtime closes.
+    /// Runs tasks until the core has gone to another thread, is one too many, or the runtime closes.
     pub(super) fn run(&self) {
+        if !self.goes_on() {
+            return;
+        }
         loop {
             match self.next() {
                 Next::Task(task) => {
@@ -244,7 +247,8 @@ impl Worker {
     }
 
     fn goes_on(&self) -> bool {
-        !self.shared.is_closing() && self.has_core()
+        let core = self.core.borrow();
+        !self.shared.is_closing() && core.is_some_and(|core| core.slot < self.shared.workers())
     }
 
     /// Foreign code runs here: wakers.
@@ -388,7 +392,8 @@ impl Worker {
             let keeper = shared.idle.is_keeper(slot);
             let timer = if keeper { self.time_to_timer() } else { None };
             let due = timer.is_some_and(|left| left.is_zero());
-            let stir = shared.is_closing() || shared.has_work() || due;
+            let over = shared.is_closing() || slot >= shared.workers();
+            let stir = over || shared.has_work() || due;
             if stir && shared.idle.leave(slot) {
                 return;
             }
@@ -427,8 +432,9 @@ impl Worker {
         Some(core.has_work() || self.shared.inject.len() > 0)
     }
 
-    pub(super) fn has_core(&self) -> bool {
-        self.core.is_filled()
+    /// Whether it works for the runtime whose sleepers these are: a worker of another one, and one without a core, does not.
+    pub(super) fn is_of(&self, idle: &Arc<Idle>) -> bool {
+        self.core.is_filled() && Arc::ptr_eq(&self.shared.idle, idle)
     }
 
     /// Queues a task that was woken here. Without a core it comes back.
@@ -499,6 +505,19 @@ impl Core {
 
     pub(super) fn slot(&self) -> usize {
         self.slot
+    }
+
+    /// Its worker does not go on. Whether it counts as searching; it no longer does.
+    pub(super) fn end(&mut self, shared: &Shared) -> bool {
+        self.local.clear_polled();
+        self.tally.sleep();
+        self.show(shared);
+        std::mem::take(&mut self.searching)
+    }
+
+    /// It goes on, after an [`end`](Self::end).
+    pub(super) fn begin(&mut self) {
+        self.tally.wake();
     }
 
     fn has_work(&self) -> bool {

@@ -9,6 +9,8 @@ struct House {
     work: AtomicUsize,
     done: AtomicUsize,
     closing: AtomicBool,
+    /// How many workers there are to be.
+    workers: AtomicUsize,
 }
 
 impl House {
@@ -18,6 +20,7 @@ impl House {
             work: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            workers: AtomicUsize::new(workers),
         })
     }
 
@@ -35,11 +38,27 @@ impl House {
         self.work.load(Relaxed) > 0
     }
 
+    fn is_surplus(&self, slot: usize) -> bool {
+        slot >= self.workers.load(Relaxed)
+    }
+
+    /// As `Threads::lay_down`, with a task in hand or none.
+    fn lay_down(&self, slot: usize, searching: bool, tasks: usize) {
+        self.work.fetch_add(tasks, Relaxed);
+        self.idle.retire(slot, searching);
+        if self.has_work() {
+            self.idle.wake_one();
+        }
+    }
+
     /// The worker's loop, as in `Worker::run`, until so much work is done in all.
     fn work_until(&self, slot: usize, enough: usize) {
         let parker = Parker::new();
         let mut searching = false;
         while !self.closing.load(Relaxed) {
+            if self.is_surplus(slot) {
+                return self.lay_down(slot, searching, 0);
+            }
             if self.take() {
                 if searching {
                     searching = false;
@@ -60,7 +79,8 @@ impl House {
             self.idle.sleep(slot, &parker, searching);
             searching = true;
             loop {
-                let stir = self.closing.load(SeqCst) || self.has_work();
+                let over = self.closing.load(SeqCst) || self.is_surplus(slot);
+                let stir = over || self.has_work();
                 if stir && self.idle.leave(slot) {
                     break;
                 }
@@ -143,6 +163,78 @@ fn loom_the_last_searcher_wakes_another() {
         stuck.join().unwrap();
         working.join().unwrap();
     });
+}
+
+/// There are to be fewer while one of the two goes to sleep, and there is work: if that one was woken for it, it retires and the
+/// other does it.
+#[test]
+fn loom_shrink_v_post_and_sleep() {
+    model(|| {
+        let house = House::new(2);
+        let workers: Vec<_> = (0..2)
+            .map(|slot| {
+                let house = Arc::clone(&house);
+                thread::spawn(move || house.work_until(slot, 1))
+            })
+            .collect();
+        house.workers.store(1, Relaxed);
+        house.idle.oust(1);
+        house.post();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(house.done.load(SeqCst), 1);
+    });
+}
+
+/// A worker retires with a task in its queue that nobody else has seen.
+#[test]
+fn loom_retire_with_a_task_v_sleep() {
+    for searching in [false, true] {
+        model(move || {
+            let house = House::new(2);
+            if searching {
+                assert!(house.idle.start_search());
+            }
+            let other = Arc::clone(&house);
+            let working = thread::spawn(move || other.work_until(0, 1));
+            house.lay_down(1, searching, 1);
+            working.join().unwrap();
+            assert_eq!(house.done.load(SeqCst), 1);
+            assert_eq!(
+                house.idle.awake_and_searching().0,
+                usize::from(!house.idle.somebody_sleeps())
+            );
+        });
+    }
+}
+
+#[test]
+fn workers_come_and_retire() {
+    let idle = Idle::new(1);
+    let parkers: Vec<_> = (0..3).map(|_| Parker::new()).collect();
+    idle.join();
+    idle.join();
+    assert_eq!(idle.awake_and_searching(), (3, 0));
+    for slot in [2, 1, 0] {
+        idle.sleep(slot, &parkers[slot], false);
+    }
+    assert!(idle.is_keeper(2));
+    idle.oust(1);
+    assert!(parkers[1].take() && parkers[2].take());
+    assert!(!parkers[0].take(), "it stays, and is nudged");
+    assert!(idle.is_keeper(0), "somebody has to be");
+    assert_eq!(idle.awake_and_searching(), (2, 2), "they come to retire");
+    idle.retire(1, true);
+    idle.retire(2, true);
+    assert!(idle.somebody_sleeps());
+    assert_eq!(idle.awake_and_searching(), (0, 0));
+    assert!(idle.leave_for_sockets(0));
+    assert!(!idle.somebody_sleeps());
+    idle.join();
+    idle.sleep(1, &parkers[1], false);
+    idle.retire(0, true);
+    assert!(idle.is_keeper(1), "a keeper that retires has an heir");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::*;
+use crate::rt::seat::Seat;
 use crate::shim::{Mutex, model, thread};
 use crate::task::{JoinHandle, Place, Schedule, Spawn, spawn};
 
@@ -164,6 +165,64 @@ fn indices_wrap() {
     seen.extend(drain(&mut thief));
     seen.extend(drain(&mut local));
     check(&bench, seen);
+}
+
+/// A worker that retires gives all of its tasks away, while a thief is at them.
+#[test]
+fn loom_drain_v_steal() {
+    model(|| {
+        let mut bench = Bench::new();
+        let (victim, mut local) = queue(false);
+        assert!(bench.push(&mut local).is_none());
+        assert!(bench.push(&mut local).is_none());
+        assert!(local.put_next(bench.task()).is_ok());
+        let stealing = thread::spawn(move || {
+            let (_, mut thief) = queue(false);
+            let first = thief.steal_from(&victim).map(end);
+            let mut seen: Vec<u64> = first.into_iter().collect();
+            seen.extend(drain(&mut thief));
+            seen.extend(victim.steal_next().map(end));
+            seen
+        });
+        let mut seen = drain(&mut local);
+        seen.extend(stealing.join().unwrap());
+        check(&bench, seen);
+    });
+}
+
+/// The first thief comes to a queue whose owner did without locked instructions until then.
+#[test]
+fn loom_pop_alone_v_first_thief() {
+    model(|| {
+        let mut bench = Bench::new();
+        let (victim, mut local) = queue(true);
+        assert!(bench.push(&mut local).is_none());
+        assert!(bench.push(&mut local).is_none());
+        assert!(local.put_next(bench.task()).is_ok());
+        let seat = Seat::new();
+        seat.put(Box::new(local), 0);
+        let taker = seat.taker();
+        let stealing = thread::spawn(move || {
+            victim.share();
+            taker.outlast_borrow();
+            let (_, mut thief) = queue(false);
+            let mut seen: Vec<u64> = victim.steal_next().map(end).into_iter().collect();
+            seen.extend(thief.steal_from(&victim).map(end));
+            seen.extend(drain(&mut thief));
+            seen
+        });
+        let mut seen = Vec::new();
+        for _ in 0..2 {
+            // One borrow, as in `Worker::next`.
+            let task = seat
+                .borrow()
+                .and_then(|mut local| local.take_next().or_else(|| local.pop()));
+            seen.extend(task.map(end));
+        }
+        seen.extend(stealing.join().unwrap());
+        seen.extend(drain(&mut seat.take().unwrap()));
+        check(&bench, seen);
+    });
 }
 
 /// Who steals a task sees all of it.
