@@ -15,12 +15,14 @@
 //! 3. Timers and sockets are the runtime's, not a slot's: there is nothing to be moved but the role of the keeper.
 //! 4. A queue that had no thieves is [shared](super::queue::Queue::share) before a second worker is there.
 
+use std::io;
+
 use super::builder::check;
 use super::shared::Shared;
 use super::threads::Threads;
 use super::{Runtime, context, spawn};
 use crate::error::BuildError;
-use crate::shim::Arc;
+use crate::shim::{Arc, try_heavy_barrier};
 
 impl Runtime {
     /// Sets how many tasks run at the same time, and returns how many it were: Go's `GOMAXPROCS(n)`.
@@ -120,6 +122,10 @@ fn set(shared: &Arc<Shared>, workers: usize) -> Result<usize, BuildError> {
 fn grow(shared: &Arc<Shared>) -> Result<(), BuildError> {
     let first = &shared.slots.at(0).queue;
     if first.is_alone() {
+        if !try_heavy_barrier() {
+            let error = io::Error::other("the system no longer runs a barrier on all threads");
+            return Err(BuildError::Thread(error));
+        }
         first.share();
         shared.threads.outlast_borrows();
     }

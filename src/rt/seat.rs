@@ -28,7 +28,8 @@ use std::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use crate::shim::{
-    Arc, AtomicPtr, AtomicU32, Ordering, heavy_barrier, light_barrier, owned_u32, yield_now,
+    Arc, AtomicPtr, AtomicU32, Ordering, heavy_barrier, light_barrier, owned_u32,
+    try_heavy_barrier, yield_now,
 };
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -194,7 +195,8 @@ impl<T> Taker<T> {
     /// Takes the item away. `None`: it is not here, or cannot be taken on this machine.
     pub(super) fn take(&self) -> Option<Box<T>> {
         let place = &**self.0;
-        if !crate::shim::has_heavy_barrier() {
+        // Before the swap: without the barrier it could be neither used nor put back.
+        if !try_heavy_barrier() {
             return None;
         }
         // ORDERING: Acquire pairs with `put`.
@@ -208,7 +210,7 @@ impl<T> Taker<T> {
     }
 
     /// Waits until the owner is done with a borrow, if it is in one. What the caller did before is seen in each later one. Only
-    /// where there is a heavy barrier.
+    /// where [`try_heavy_barrier`] has just said that there is a barrier.
     pub(super) fn outlast_borrow(&self) {
         heavy_barrier();
         // ORDERING: Acquire pairs with the end of the owner's last borrow.

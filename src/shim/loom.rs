@@ -164,6 +164,9 @@ pub(crate) fn owned_u32(word: &AtomicU32) -> u32 {
 pub(crate) fn has_heavy_barrier() -> bool {
     true
 }
+pub(crate) fn try_heavy_barrier() -> bool {
+    true
+}
 pub(crate) fn heavy_barrier() {
     fence(Ordering::SeqCst);
 }

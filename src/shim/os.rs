@@ -8,28 +8,38 @@
 //! (`membarrier(2)`, private expedited, since 4.14). Elsewhere both are fences.
 #![allow(unsafe_code)]
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 #[cfg(all(target_os = "linux", not(miri)))]
 mod sys {
-    use std::sync::OnceLock;
     use std::sync::atomic::{Ordering::SeqCst, compiler_fence};
     use std::time::Duration;
 
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    use super::Promise;
+
+    static PROMISE: Promise = Promise::new();
 
     fn membarrier(command: libc::c_int) -> bool {
         // SAFETY: the call takes two numbers and touches no memory of ours.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 
+    fn run() -> bool {
+        membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED as _)
+    }
+
     pub(super) fn has_heavy() -> bool {
-        *REGISTERED.get_or_init(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as _))
+        PROMISE.holds(|| membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED as _))
+    }
+
+    pub(super) fn try_heavy() -> bool {
+        has_heavy() && PROMISE.test(run)
     }
 
     pub(super) fn heavy() {
-        let done = membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED as _);
-        assert!(done, "the kernel has promised this barrier");
+        assert!(run(), "the kernel ran this barrier a moment ago");
     }
 
     #[inline(always)]
@@ -72,6 +82,10 @@ mod sys {
         true
     }
 
+    pub(super) fn try_heavy() -> bool {
+        true
+    }
+
     pub(super) fn heavy() {
         fence(SeqCst);
     }
@@ -94,12 +108,48 @@ mod sys {
     }
 }
 
+/// What the kernel has promised once, until it is seen to break it: a process may be put into a sandbox when it runs already.
+#[cfg_attr(not(all(target_os = "linux", not(miri))), allow(dead_code))]
+struct Promise {
+    given: OnceLock<bool>,
+    broken: AtomicBool,
+}
+
+#[cfg_attr(not(all(target_os = "linux", not(miri))), allow(dead_code))]
+impl Promise {
+    const fn new() -> Promise {
+        Promise {
+            given: OnceLock::new(),
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it was given, asked for now if it was not, and not broken.
+    fn holds(&self, ask: impl FnOnce() -> bool) -> bool {
+        *self.given.get_or_init(ask) && !self.broken.load(Relaxed)
+    }
+
+    /// Whether it is kept this time. Once it was not, it is trusted no more.
+    fn test(&self, keep: impl FnOnce() -> bool) -> bool {
+        let kept = keep();
+        if !kept {
+            self.broken.store(true, Relaxed);
+        }
+        kept
+    }
+}
+
 /// Whether there is a [`heavy_barrier`] on this machine.
 pub(crate) fn has_heavy_barrier() -> bool {
     sys::has_heavy()
 }
 
-/// The rare side's half of a store-load race. Only where [`has_heavy_barrier`] said so.
+/// Whether there is one now: it has just been run. To be asked for before what only the barrier can make good.
+pub(crate) fn try_heavy_barrier() -> bool {
+    sys::try_heavy()
+}
+
+/// The rare side's half of a store-load race. Only where [`try_heavy_barrier`] has just said so.
 pub(crate) fn heavy_barrier() {
     sys::heavy();
 }
@@ -128,5 +178,21 @@ impl ThreadId {
     /// Whether it runs, or would if there were a processor for it; else it sleeps in the kernel.
     pub(crate) fn wants_cpu(self) -> Option<bool> {
         sys::wants_cpu(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_that_was_broken_is_trusted_no_more() {
+        let promise = Promise::new();
+        assert!(promise.holds(|| true));
+        assert!(promise.holds(|| unreachable!("it is asked for once")));
+        assert!(promise.test(|| true) && promise.holds(|| false));
+        assert!(!promise.test(|| false));
+        assert!(!promise.holds(|| true));
+        assert!(!Promise::new().holds(|| false));
     }
 }
