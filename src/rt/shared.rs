@@ -10,12 +10,12 @@
 
 use std::future::Future;
 
+use super::core::Core;
 use super::idle::Idle;
 use super::inject::Inject;
 use super::poller::{Place, Poller};
 use super::slots::Slots;
 use super::threads::Threads;
-use super::worker::Core;
 use super::{blocking, context};
 use crate::hook::registry;
 use crate::shim::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, yield_now};

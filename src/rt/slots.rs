@@ -1,6 +1,6 @@
 //! The workers' slots as everybody sees them: queues and counters, which may become more while the runtime runs.
 //!
-//! What it is not: who holds a slot. The owner's half of one is its [`Core`](super::worker::Core).
+//! What it is not: who holds a slot. The owner's half of one is its [`Core`](super::core::Core).
 //!
 //! ```text
 //! room 0   1     2           3                     Room k has 2^k places, so that nothing ever moves, and a look

@@ -21,13 +21,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::core::Core;
 use super::debug::{Debug, debug};
 use super::parker::Parker;
 use super::poller::Poller;
 use super::schedtrace::Trace;
 use super::shared::Shared;
 use super::threads::{AbortOnPanic, Seated, Threads};
-use super::worker::Core;
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};

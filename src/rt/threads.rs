@@ -1,6 +1,6 @@
 //! The threads of a runtime: as many as hold slots, and those that have lost theirs to a blocking call or a long poll.
 //!
-//! What it is not: a pool of work. A thread is here for a core ([`super::worker::Core`]), Go's P; one that has lost its core
+//! What it is not: a pool of work. A thread is here for a core ([`super::core::Core`]), Go's P; one that has lost its core
 //! finishes its poll without and then waits a while for the next core to be handed off, as Go's idle Ms do.
 //!
 //! ```text
@@ -24,6 +24,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::context;
+use super::core::Core;
 use super::idle::Idle;
 use super::parker::Parker;
 use super::seat::Taker;
@@ -31,7 +32,7 @@ use super::shared::Shared;
 use super::slots::Slots;
 use super::spares::{Call, Spares};
 use super::sysmon::Sysmon;
-use super::worker::{Core, Worker};
+use super::worker::Worker;
 use crate::shim::{Arc, Mutex, ThreadId};
 use crate::time;
 use crate::util::tell;
