@@ -62,6 +62,15 @@ pub(crate) fn ticks() -> u64 {
     now
 }
 
+/// Now, in ticks, for a record only: no reading where nothing is recorded.
+#[inline]
+pub(crate) fn stamp() -> u64 {
+    match cfg!(gochan_off) {
+        true => recent(),
+        false => ticks(),
+    }
+}
+
 /// What [`ticks`] last said on this thread: for whoever can do with that and not with the cost of a reading.
 #[inline]
 pub(crate) fn recent() -> u64 {

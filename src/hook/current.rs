@@ -107,7 +107,7 @@ impl Entered {
             if yielded {
                 record.requeued(clock::recent());
             } else if !record.is_parked() {
-                record.park_foreign(clock::ticks());
+                record.park_foreign(clock::stamp());
             }
         }
         yielded
@@ -175,7 +175,7 @@ pub(crate) fn slice_is_over() -> bool {
 pub(crate) fn roughly_now() -> u64 {
     match record() {
         Some(_) => clock::recent(),
-        None => clock::ticks(),
+        None => clock::stamp(),
     }
 }
 

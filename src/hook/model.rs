@@ -5,7 +5,7 @@
 
 use std::panic::Location;
 
-use super::{ArmNote, Note, ObjId, object, sink, type_name};
+use super::{ArmNote, Note, ObjId, RECORDED, object, sink, type_name};
 use crate::shim as words;
 use crate::wait::reason::WaitReason;
 use words::{Arc, thread};

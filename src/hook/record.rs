@@ -37,7 +37,7 @@ use super::object::ObjId;
 use super::sink::Made;
 use super::type_name::TypeName;
 use super::words::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-use super::{ArmNote, Note};
+use super::{ArmNote, Note, RECORDED};
 use crate::shim::const_fn;
 use crate::wait::reason::WaitReason;
 
@@ -174,6 +174,9 @@ impl Record {
     #[inline]
     pub(crate) fn start_poll(&self) {
         self.word.store(word(State::Running, 0, 0), Relaxed);
+        if !RECORDED {
+            return;
+        }
         // ORDERING: Relaxed: this thread is the only writer.
         let polls = self.polls.load(Relaxed);
         self.polls.store(polls.wrapping_add(1), Relaxed);
@@ -198,6 +201,9 @@ impl Record {
     /// The poll that runs is about to say Pending, because of `note`. Of several in one poll the last one stands.
     #[inline]
     pub(crate) fn park(&self, note: &Note) {
+        if !RECORDED {
+            return self.word.store(word(State::Waiting, 0, 0), Relaxed);
+        }
         let seq = self.begin();
         self.object.store(note.object.raw(), Relaxed);
         self.made.store(note.made);
@@ -210,6 +216,9 @@ impl Record {
 
     /// As [`park`](Self::park), for a wait that any of `arms` ends.
     pub(crate) fn park_select(&self, note: &Note, arms: &[ArmNote]) {
+        if !RECORDED {
+            return self.park(note);
+        }
         let seq = self.begin();
         self.site.store(Some(note.site));
         self.since.store(note.since, Relaxed);
@@ -274,6 +283,9 @@ impl Record {
     /// Somebody puts the task into a run queue; `now` in ticks. To be called between winning that right and pushing it.
     #[inline]
     pub(crate) fn runnable(&self, woken_by: ObjId, now: u64) {
+        if !RECORDED {
+            return;
+        }
         self.woken_by.store(woken_by.raw(), Relaxed);
         // The reason of the wait that is over stays, with a mark: it tells what the task is woken from.
         let old = self.word.load(Relaxed);
@@ -284,6 +296,9 @@ impl Record {
 
     #[inline]
     fn write_runnable(&self, word: u32, now: u64) {
+        if !RECORDED {
+            return;
+        }
         let seq = self.begin();
         self.word.store(word, Relaxed);
         self.since.store(now, Relaxed);

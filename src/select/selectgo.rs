@@ -186,7 +186,7 @@ impl Core {
         if won.is_none() {
             let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
             if self.since == 0 {
-                self.since = clock::ticks();
+                self.since = clock::stamp();
             }
             let note = self.ready_note(table);
             // Once it is there it stays in its place: a select is pinned when it waits.

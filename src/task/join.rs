@@ -134,7 +134,7 @@ impl<T> JoinHandle<T> {
 
     fn note_wait(&mut self) {
         if self.since == 0 {
-            self.since = clock::ticks();
+            self.since = clock::stamp();
         }
         current::park(&Note {
             task: current::task_id(),

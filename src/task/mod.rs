@@ -82,7 +82,7 @@ where
         runtime: spawn.runtime,
         type_name: Some(type_name),
     };
-    record.spawned(&birth, clock::ticks());
+    record.spawned(&birth, clock::stamp());
     if hook::on(hook::SPAWN) {
         hook::spawned(hook::Spawn {
             task: id,

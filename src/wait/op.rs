@@ -385,7 +385,7 @@ impl<O: Op> Park<O> {
         waker: Waker,
         wakes: &mut Wakes,
     ) -> Note {
-        let note = note(&self.op, clock::ticks());
+        let note = note(&self.op, clock::stamp());
         self.op.before_wait(inner, wakes);
         let told = Slot::note_in_queue(|| (note, self.op.queue(inner).len() + 1, false));
         let waiter = self.waiter.write(Waiter::parked(waker, told));
