@@ -32,6 +32,7 @@
 // `dump` and `object` are the value, `look` takes it, `group` and `verdict` say what follows, `text` and `json` print,
 // `profile` sums up; `region` is what tasks say of themselves.
 // `latency` is a recorder: how long tasks wait for a worker and keep it; `trace` is one of all that happens.
+// `watch` compares numbers with limits.
 
 mod dump;
 mod group;
@@ -45,6 +46,7 @@ mod region;
 mod text;
 pub mod trace;
 mod verdict;
+pub mod watch;
 mod words;
 
 pub use self::dump::{Again, Arm, Dump, RegionInfo, TaskInfo, TaskState, Wait};

@@ -67,6 +67,17 @@ impl Histogram {
         }
     }
 
+    /// What this one has counted and `before`, an earlier reading of the same, has not.
+    pub(crate) fn since(&self, before: &Histogram) -> Histogram {
+        let mut new = self.clone();
+        if let (Some(counts), Some(old)) = (&mut new.counts, &before.counts) {
+            for (count, old) in counts.iter_mut().zip(old.iter()) {
+                *count = count.saturating_sub(*old);
+            }
+        }
+        new
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.buckets().map(|(_, count)| count).sum()

@@ -3,6 +3,7 @@
 //!
 //! Every case checks that what it sent is what it got: a case that miscounts panics, and the run fails.
 
+mod busy;
 mod cancel;
 mod channel;
 mod echo;
@@ -37,6 +38,7 @@ pub fn register(rows: &mut Registry) {
     timer::register(rows);
     cancel::register(rows);
     echo::register(rows);
+    busy::register(rows);
 }
 
 /// What gochan has yet to get before it can take part in a case.

@@ -13,6 +13,7 @@ mod channel;
 mod executor;
 mod golang;
 mod measure;
+mod overhead;
 mod process;
 mod protocol;
 mod registry;
@@ -22,6 +23,7 @@ mod sweep;
 mod thermo;
 
 use clap::{Args, Parser, Subcommand};
+use overhead::Level;
 use protocol::Listed;
 use regex::Regex;
 use registry::Registry;
@@ -67,6 +69,9 @@ struct SweepArguments {
     /// How often each row is measured [default: 8, with --quick 3]
     #[arg(long, value_name = "N")]
     rounds: Option<u32>,
+    /// What each level of diagnosis costs, instead of the comparison with others
+    #[arg(long, conflicts_with_all = ["quick", "only", "peers"])]
+    overhead: bool,
     /// Write every sample to this file as well
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -99,6 +104,7 @@ fn main() -> ExitCode {
         }) => run(&case, &peer, workers),
         Some(What::Thermo) => thermo(),
         Some(What::Report { files }) => report_files(&files),
+        None if arguments.sweep.overhead => overhead_table(&arguments.sweep),
         None => sweep_and_report(&arguments.sweep),
     };
     done.unwrap_or_else(|e| {
@@ -136,10 +142,15 @@ fn run(case: &str, peer: &str, workers: usize) -> Result<ExitCode, Box<dyn Error
         exit(MISCOUNTED);
     }));
     crossfire::detect_backoff_cfg();
+    // A level of diagnosis is a peer of its own.
+    let level = Level::of(peer);
+    level.map_or(Ok(()), Level::begin)?;
+    let who = if level.is_some() { GOCHAN } else { peer };
     let readings = rows()
-        .run(case, peer, workers)
+        .run(case, who, workers)
         .ok_or_else(|| format!("no case {case} for {peer}"))?;
-    for reading in readings {
+    for mut reading in readings {
+        peer.clone_into(&mut reading.peer);
         println!("{reading}");
     }
     stdout().flush()?;
@@ -173,12 +184,34 @@ fn sweep_and_report(arguments: &SweepArguments) -> Result<ExitCode, Box<dyn Erro
     })
 }
 
+fn overhead_table(arguments: &SweepArguments) -> Result<ExitCode, Box<dyn Error>> {
+    let plan = overhead::plan(&std::env::current_exe()?)?;
+    let rounds = arguments.rounds.unwrap_or(overhead::rounds());
+    let settings = Settings {
+        rounds,
+        budget: Duration::MAX,
+        short: false,
+        ..settings(arguments)
+    };
+    let outcome = sweep::sweep(&plan, &settings, None)?;
+    overhead::write(&mut stdout().lock(), &outcome.results.rows())?;
+    for failure in &outcome.failures {
+        println!("failed: {failure}");
+    }
+    Ok(if outcome.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 /// Both programs' entries as far as they are asked for; remarks on who is missing.
 fn plan(arguments: &SweepArguments, remarks: &mut Remarks) -> Result<Plan, Box<dyn Error>> {
     let matches =
         |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
     let wanted = |entry: &Listed| {
-        matches(&arguments.only, &entry.case)
+        !entry.case.starts_with('G')
+            && matches(&arguments.only, &entry.case)
             && (entry.peer == GOCHAN || matches(&arguments.peers, &entry.peer))
     };
     let this = std::env::current_exe()?;
