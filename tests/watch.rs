@@ -1,6 +1,7 @@
 //! Thresholds on real programs: what is wrong is raised with its subject, and cleared when it is over.
 
 use gochan::diag::watch::{Alert, Change, Health, Rule, Subject, Watch};
+use gochan::hook::WaitReason;
 use gochan::{Runtime, chan, go};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -132,6 +133,36 @@ fn how_long_tasks_wait_for_a_worker() {
     let watch = watch(Rule::scheduling_p99_above(Duration::ZERO));
     go(async {}).wait().unwrap();
     raised(&watch, Subject::Process);
+}
+
+/// What may wait for as long as it likes, and what may not.
+#[test]
+fn idle_waits_are_left_out() {
+    let watch = watch(Rule::wait_for_above(
+        WaitReason::Barrier,
+        Duration::from_nanos(1),
+    ));
+    let barrier = Arc::new(gochan::sync::Barrier::new(3));
+    let waits = |idle: bool| {
+        let barrier = Arc::clone(&barrier);
+        go(async move {
+            match idle {
+                true => gochan::diag::idle_ok(barrier.wait()).await.is_leader(),
+                false => barrier.wait().await.is_leader(),
+            }
+        })
+    };
+    let idle = waits(true);
+    let begin = Instant::now();
+    while gochan::diag::dump().task(idle.id()).unwrap().wait.is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(60));
+        thread::yield_now();
+    }
+    assert!(watch.check().is_ok());
+    let other = waits(false);
+    raised(&watch, Subject::Reason(WaitReason::Barrier));
+    barrier.wait_blocking();
+    assert!(idle.wait().is_ok() && other.wait().is_ok());
 }
 
 /// On the watch's own thread, by its own clock.

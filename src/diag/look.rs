@@ -293,7 +293,7 @@ impl Wait {
 }
 
 /// Whether the wait was marked, or what it receives from; of a select, what one of its arms receives from.
-fn is_idle(seen: &WaitSnapshot) -> bool {
+pub(super) fn is_idle(seen: &WaitSnapshot) -> bool {
     let receives = |reason, object| reason == WaitReason::ChanRecv && object::is_idle(object);
     let mut arms = seen.arms.iter().flatten();
     seen.idle

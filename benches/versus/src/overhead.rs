@@ -39,10 +39,11 @@ pub enum Level {
     Off,
     Basic,
     Latency,
+    Recorder,
 }
 
 /// With the words for the table.
-const LEVELS: [(Level, &str, &str); 3] = [
+const LEVELS: [(Level, &str, &str); 4] = [
     (Level::Off, "off", "nothing is recorded"),
     (
         Level::Basic,
@@ -53,6 +54,11 @@ const LEVELS: [(Level, &str, &str); 3] = [
         Level::Latency,
         "latency",
         "and histograms of scheduling latency and polls",
+    ),
+    (
+        Level::Recorder,
+        "recorder",
+        "the default and the flight recorder",
     ),
 ];
 
@@ -75,6 +81,10 @@ impl Level {
         match self {
             Level::Off | Level::Basic => {}
             Level::Latency => std::mem::forget(gochan::diag::latency::record()),
+            Level::Recorder => {
+                let recorder = gochan::diag::trace::Recorder::start();
+                std::mem::forget(recorder.map_err(|e| e.to_string())?);
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use std::panic::Location;
 use super::rule::Subject;
 use crate::clock;
 use crate::diag::latency::{self, Latencies, Recording};
+use crate::diag::look::is_idle;
 use crate::hook::holder;
 use crate::hook::record::{Snapshot, WaitSnapshot};
 use crate::hook::{Kind, ObjId, WaitReason, long, registry};
@@ -148,6 +149,9 @@ impl Sums {
     }
 
     fn add_wait(&mut self, wait: &WaitSnapshot) {
+        if is_idle(wait) {
+            return;
+        }
         let age = self.age(wait.since);
         let oldest = self.seen.oldest.entry(wait.reason).or_default();
         *oldest = age.max(*oldest);

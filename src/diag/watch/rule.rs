@@ -70,7 +70,8 @@ impl Rule {
     }
 
     /// Some task, or thread, has waited for longer than `limit`, for whatever reason. Of each reason the longest wait counts.
-    /// What waits for the world outside is left out, for it may last: sleeps, timers, sockets, foreign futures.
+    /// What waits for the world outside is left out, for it may last: sleeps, timers, sockets, foreign futures; and what was
+    /// marked as [idle](crate::diag::idle_ok).
     pub fn wait_above(limit: Duration) -> Rule {
         Rule::time(Measure::OldestWait(None), limit)
     }
