@@ -29,6 +29,8 @@ pub struct Group {
     pub made: Option<Site>,
     /// Where they were spawned, if it was one place for all of them.
     pub spawned: Option<Site>,
+    /// How long ago the first of them was spawned, in nanoseconds; 0 of threads.
+    pub age_ns: u64,
     /// How many they are.
     pub count: usize,
     /// How many of them are threads, not tasks.
@@ -113,6 +115,11 @@ impl Group {
             kind: object.map(|object| object.id.kind()),
             made: object.and_then(|object| object.made),
             spawned: spawned.filter(|_| same),
+            age_ns: members
+                .iter()
+                .map(|(task, _)| task.age_ns)
+                .max()
+                .unwrap_or(0),
             count: members.len(),
             threads: members.iter().filter(|(task, _)| task.is_thread()).count(),
             oldest_ns: wait.waited_ns,

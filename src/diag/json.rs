@@ -37,7 +37,7 @@ impl Dump {
     ///     {
     ///       "reason": "chan send", "class": "chan", "site": { "file": "src/main.rs", "line": 44, "column": 12 },
     ///       "object": { "id": "chan#7", "kind": "chan", "number": 7, "name": "jobs", "made": null }, "objects": 1,
-    ///       "kind": "chan", "made": null, "spawned": null, "count": 1, "threads": 0,
+    ///       "kind": "chan", "made": null, "spawned": null, "age_ns": 5300000000, "count": 1, "threads": 0,
     ///       "oldest_ns": 5200000000, "median_ns": 5200000000, "oldest": "task#18", "idle": false
     ///     }
     ///   ],

@@ -29,12 +29,14 @@
 //! });
 //! ```
 // What it is not: a recorder. The recording goes on all the time, in the records of `hook`; here they are only read.
-// `dump` and `object` are the value, `look` takes it, `group` and `verdict` say what follows, `text` and `json` print,
-// `profile` sums up; `region` is what tasks say of themselves.
+// `dump` and `object` are the value, `look` takes it, `group` and `verdict` say what follows, `text`, `json`, `go_text` and
+// `dot` print, `quit` on a signal; `profile` sums up; `region` is what tasks say of themselves.
 // `latency` is a recorder: how long tasks wait for a worker and keep it; `trace` is one of all that happens.
 // `watch` compares numbers with limits.
 
+mod dot;
 mod dump;
+mod go_text;
 mod group;
 #[cfg(feature = "diag")]
 mod json;
@@ -42,6 +44,8 @@ pub mod latency;
 mod look;
 mod object;
 pub mod profile;
+#[cfg(all(feature = "diag", unix))]
+mod quit;
 mod region;
 mod text;
 pub mod trace;
@@ -54,6 +58,8 @@ pub use self::group::Group;
 pub use self::look::{dump, idle_ok};
 pub use self::object::{Buffer, Holder, Object, Queued};
 pub use self::profile::rates::{set_block_profile_rate, set_mutex_profile_fraction};
+#[cfg(all(feature = "diag", unix))]
+pub use self::quit::install_signal_dump;
 #[doc(hidden)]
 pub use self::region::RegionName;
 pub use self::region::{Region, label, region};

@@ -7,7 +7,7 @@
 //!    1 waits for it: task 18 "digest" at src/main.rs:44
 //!
 //! waits by place:
-//!   1 task [sync.Mutex.Lock], 3.1s, at src/main.rs:44, on mutex#7 "jobs", made at src/main.rs:20, spawned at src/main.rs:30
+//!   1 task [sync.Mutex.Lock], 3.1s, at src/main.rs:44, on mutex#7 "jobs", made at src/main.rs:20, spawned at src/main.rs:30, 3.4s ago
 //!
 //! task 18 "digest" [sync.Mutex.Lock, 3.1s]:
 //!     on mutex#7 "jobs", made at src/main.rs:20
@@ -149,7 +149,7 @@ impl Display for Group {
         }
         self.on(f)?;
         match self.spawned {
-            Some(spawned) => write!(f, ", spawned at {}", At(spawned)),
+            Some(spawned) => write!(f, ", spawned at {}, {} ago", At(spawned), Time(self.age_ns)),
             None => Ok(()),
         }
     }
@@ -196,5 +196,7 @@ fn foldable(task: &TaskInfo) -> Option<&Wait> {
     task.wait.as_ref().filter(|wait| wait.again.is_none())
 }
 
+#[cfg(test)]
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;

@@ -148,7 +148,7 @@ fn every_field_has_its_place() {
         }],
         "groups": [{
             "reason": "select", "class": "chan", "site": place, "object": named, "objects": 1, "kind": "chan",
-            "made": place, "spawned": place, "count": 1, "threads": 0, "oldest_ns": 5, "median_ns": 5,
+            "made": place, "spawned": place, "age_ns": u64::MAX, "count": 1, "threads": 0, "oldest_ns": 5, "median_ns": 5,
             "oldest": "task#18", "idle": true,
         }],
         "tasks": [{

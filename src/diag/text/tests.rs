@@ -1,9 +1,9 @@
 //! The text, paragraph by paragraph, of dumps made by hand.
 
+use super::testing::{here, id, object, plain, task, waiting};
 use super::*;
 use crate::diag::{Arm, Buffer, Holder, Object, Queued, RegionInfo, Verdict};
-use crate::hook::{Kind, ObjId, WaitReason};
-use std::panic::Location;
+use crate::hook::{Kind, WaitReason};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use task::HOLDERS;
@@ -36,75 +36,6 @@ fn times_have_two_or_three_figures() {
     ];
     assert_eq!(told, expected);
     assert_eq!(time(u64::MAX), "213503d23h");
-}
-
-/// The place of this line, by another name of the file.
-#[track_caller]
-fn here() -> &'static Location<'static> {
-    Location::caller()
-}
-
-fn id(kind: Kind, number: u64) -> ObjId {
-    ObjId::from_raw((kind as u64) << 56 | number)
-}
-
-fn task(number: u64) -> TaskInfo {
-    TaskInfo {
-        id: id(Kind::Task, number),
-        name: None,
-        state: TaskState::Running,
-        wait: None,
-        long_poll: None,
-        runnable_ns: None,
-        spawned: Some(here()),
-        parent: None,
-        age_ns: 61_000_000_000,
-        type_name: None,
-        runtime: 1,
-        polls: 1,
-        woken_by: None,
-        regions: Vec::new(),
-        labels: Vec::new(),
-        unstable: false,
-    }
-}
-
-fn object(kind: Kind, number: u64, name: Option<&str>) -> Object {
-    Object {
-        id: id(kind, number),
-        name: name.map(Into::into),
-        made: Some(here()),
-        holders: Vec::new(),
-        count: None,
-        waiters: 1,
-        queue: Vec::new(),
-        mode: None,
-        buffer: None,
-    }
-}
-
-fn waiting(reason: WaitReason, waited_ns: u64, object: Option<Object>) -> Wait {
-    Wait {
-        reason,
-        waited_ns,
-        object: object.map(Arc::new),
-        site: Some(here()),
-        arms: Vec::new(),
-        arm_count: 0,
-        again: None,
-        idle: false,
-    }
-}
-
-/// The text with this file's name left out, and each line's number.
-fn plain(text: impl Display) -> String {
-    let mut plain = text.to_string().replace(file!(), "F");
-    while let Some(at) = plain.find("F:") {
-        let digits = plain[at + 2..].chars().take_while(char::is_ascii_digit);
-        let end = at + 2 + digits.count();
-        plain.replace_range(at..end, "PLACE");
-    }
-    plain
 }
 
 #[test]
@@ -310,7 +241,7 @@ fn more_than_eight_alike_are_folded() {
 gochan dump: 10 tasks (9 waiting, 0 runnable, 1 running), 0 threads in blocking waits; taken in 12µs
 
 waits by place:
-  9 tasks [chan send], oldest 100µs, median 96µs, at PLACE, on 2 chans made at PLACE, spawned at PLACE
+  9 tasks [chan send], oldest 100µs, median 96µs, at PLACE, on 2 chans made at PLACE, spawned at PLACE, 1m01s ago
 
 9 tasks [chan send, 100µs to 92µs]:
 \ton 2 chans made at PLACE
@@ -353,7 +284,7 @@ fn idle_waits_are_counted_and_not_listed() {
     let text = plain(dump((1..=3).map(idle).collect()));
     let places = "\
 waits by place:
-  1 task [chan receive], 1.0µs, at PLACE, spawned at PLACE
+  1 task [chan receive], 1.0µs, at PLACE, spawned at PLACE, 1m01s ago
   idle, as marked: 2 tasks in 1 place
 
 task 3 [chan receive, 1.0µs]:
