@@ -3,24 +3,29 @@
 use gochan::diag::trace::{Recorder, Status, Trace, TraceEvent, TraceWhat};
 use gochan::diag::{self, TaskInfo, dump};
 use gochan::hook::{ObjId, WaitReason};
-use gochan::{chan, go, select, task};
+use gochan::{Runtime, chan, go, select, task};
 use std::collections::HashSet;
 use std::panic::Location;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What the dump says of the task, once `good` is content with it.
-fn until(id: ObjId, good: impl Fn(&TaskInfo) -> bool) -> TaskInfo {
+/// What the dump says of one of `tasks`, once `good` is content with it. Others run meanwhile.
+async fn until_any(tasks: &[ObjId], good: impl Fn(&TaskInfo) -> bool) -> TaskInfo {
     let begin = Instant::now();
     loop {
         let dump = dump();
-        if let Some(task) = dump.task(id).filter(|task| good(task)) {
+        let mut seen = tasks.iter().filter_map(|id| dump.task(*id));
+        if let Some(task) = seen.find(|task| good(task)) {
             return task.clone();
         }
         assert!(begin.elapsed() < Duration::from_secs(60), "{dump}");
-        thread::yield_now();
+        gochan::yield_now().await;
     }
+}
+
+async fn until(id: ObjId, good: impl Fn(&TaskInfo) -> bool) -> TaskInfo {
+    until_any(&[id], good).await
 }
 
 fn waits(task: &TaskInfo) -> bool {
@@ -46,16 +51,16 @@ fn regions_last_across_waits_and_nest() {
             rx.recv().await.unwrap();
         });
         let line = line!() - 8;
-        let seen = until(task.id(), waits);
+        let seen = until(task.id(), waits).await;
         assert_eq!(region_names(&seen), ["request", "parse"]);
         let site = seen.regions[1].site.unwrap();
         assert_eq!((site.file(), site.line()), (file!(), line));
         assert!(seen.regions[0].since_ns >= seen.regions[1].since_ns);
         tx.send(()).await.unwrap();
         let answers = |task: &TaskInfo| region_names(task) == ["request", "answer"];
-        until(task.id(), answers);
+        until(task.id(), answers).await;
         tx.send(()).await.unwrap();
-        until(task.id(), |task| region_names(task) == ["answer"]);
+        until(task.id(), |task| region_names(task) == ["answer"]).await;
         tx.send(()).await.unwrap();
         task.await.unwrap();
     });
@@ -73,9 +78,9 @@ fn a_region_is_of_the_task_that_began_it() {
         let lent = take.recv().await.unwrap();
         assert_eq!(lent.task(), keeper.id());
         let lends = |task: &TaskInfo| region_names(task) == ["lent"];
-        until(keeper.id(), lends);
+        until(keeper.id(), lends).await;
         drop(lent);
-        until(keeper.id(), |task| task.regions.is_empty());
+        until(keeper.id(), |task| task.regions.is_empty()).await;
         drop(tx);
         keeper.await.unwrap();
     });
@@ -91,7 +96,7 @@ fn regions_and_labels_end_with_their_task() {
             let _whole = diag::region!("whole");
             std::future::pending::<()>().await;
         });
-        let seen = until(task.id(), waits);
+        let seen = until(task.id(), waits).await;
         let labels: Vec<_> = seen.labels.iter().map(|(k, v)| (&**k, &**v)).collect();
         assert_eq!(labels, [("tenant", "us"), ("user", "17")]);
         assert_eq!(region_names(&seen), ["whole"]);
@@ -104,7 +109,7 @@ fn regions_and_labels_end_with_their_task() {
         assert!(task.await.is_err());
         // Whoever has the record next has nothing of it.
         let next = go(std::future::pending::<()>());
-        let seen = until(next.id(), waits);
+        let seen = until(next.id(), waits).await;
         assert!(seen.labels.is_empty() && seen.regions.is_empty());
         next.abort();
     });
@@ -120,7 +125,8 @@ fn a_thread_has_regions_too() {
         id_tx.try_send(region.task()).unwrap();
         rx.recv().wait().unwrap_err();
     });
-    let seen = until(id_rx.recv().wait().unwrap(), waits);
+    let id = id_rx.recv().wait().unwrap();
+    let seen = gochan::block_on(until(id, waits));
     assert_eq!(region_names(&seen), ["setup"]);
     assert_eq!(&*seen.labels[0].1, "waiter");
     drop(tx);
@@ -152,20 +158,25 @@ fn is_at(site: Option<&'static Location<'static>>, line: u32) -> bool {
 
 #[test]
 fn a_life_is_told_in_order() {
+    // With one worker each poll is over before the next begins.
+    let runtime = Runtime::builder().workers(1).build().unwrap();
     let (ids, trace, status) = record(|| {
-        gochan::run(async {
+        let all = runtime.go(async {
             let me = task::current().unwrap().id();
             let (tx, rx) = chan::<u64>(0);
             let chan_id = rx.id();
             let task = go(async move { rx.recv().await.unwrap() });
             let id = task.id();
-            until(id, waits);
+            while !dump().task(id).is_some_and(waits) {
+                gochan::yield_now().await;
+            }
             tx.send(7).await.unwrap();
             task.await.unwrap();
             (me, id, chan_id)
-        })
+        });
+        all.wait().unwrap()
     });
-    let awaited = line!() - 8;
+    let awaited = line!() - 11;
     let (me, id, chan_id) = ids;
     let events = of(&trace, id);
     assert!(events.is_sorted_by_key(|event| event.at_ns));
@@ -176,7 +187,7 @@ fn a_life_is_told_in_order() {
     assert!(matches!(
         first.what,
         TraceWhat::PollStart {
-            queued: true,
+            after: None,
             runnable_ns: Some(_),
             ..
         }
@@ -201,7 +212,10 @@ fn a_life_is_told_in_order() {
     assert!(is_at(wait.site, awaited));
     assert!(matches!(
         second.what,
-        TraceWhat::PollStart { queued: false, .. }
+        TraceWhat::PollStart {
+            after: Some(WaitReason::ChanRecv),
+            ..
+        }
     ));
     assert!(matches!(done.what, TraceWhat::PollEnd { done: true, .. }));
     assert!(matches!(
@@ -223,7 +237,7 @@ fn every_way_to_end_and_to_give_way() {
         gochan::run(async {
             let panics = go(async { std::panic::resume_unwind(Box::new(())) });
             let aborted = go(std::future::pending::<()>());
-            until(aborted.id(), waits);
+            until(aborted.id(), waits).await;
             aborted.abort();
             let yields = go(gochan::yield_now());
             let ids = [panics.id(), aborted.id(), yields.id()];
@@ -244,10 +258,10 @@ fn every_way_to_end_and_to_give_way() {
         TraceWhat::Exit { aborted: true, .. }
     ));
     let again = yields.iter().filter_map(|event| match event.what {
-        TraceWhat::PollStart { queued, .. } => Some(queued),
+        TraceWhat::PollStart { after, .. } => Some(after),
         _ => None,
     });
-    assert_eq!(again.collect::<Vec<_>>(), [true, true]);
+    assert_eq!(again.collect::<Vec<_>>(), [None, None]);
 }
 
 #[test]
@@ -263,7 +277,7 @@ fn a_select_says_what_it_waits_for() {
                     _ = full.send(1) => {}
                 }
             });
-            until(task.id(), waits);
+            until(task.id(), waits).await;
             let id = task.id();
             tx.send(1).await.unwrap();
             task.await.unwrap();
@@ -435,4 +449,230 @@ fn threads_that_end_give_their_memory_back() {
     // A log that is dropped takes its text along.
     let together = logs("together").len() as u64;
     assert_eq!(together + status.dropped / 2, 64);
+}
+
+// === the formats, read by others ===
+
+/// Channels, locks, regions, logs, a task that was there before and one that never ends.
+fn busy_program() -> Trace {
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    gochan::run(async {
+        let (before_tx, before_rx) = chan::<u64>(0);
+        let before = go(async move { before_rx.recv().await });
+        until(before.id(), waits).await;
+        let recorder = Recorder::start().unwrap();
+        let (tx, rx) = chan::<u64>(0);
+        let lock = Arc::new(gochan::sync::Mutex::new(0).named("ledger"));
+        let workers: Vec<_> = (0..4)
+            .map(|n| {
+                let (rx, lock) = (rx.clone(), Arc::clone(&lock));
+                task::Builder::new()
+                    .name(&format!("worker {n}"))
+                    .go(async move {
+                        while let Ok(job) = rx.recv().await {
+                            let _region = diag::region!("post");
+                            let mut sum = lock.lock().await;
+                            gochan::yield_now().await;
+                            *sum += job;
+                            diag::log("job", job);
+                        }
+                    })
+            })
+            .collect();
+        let never = go(std::future::pending::<()>());
+        let held = lock.lock().await;
+        tx.send(1_000).await.unwrap();
+        let locks = |task: &TaskInfo| {
+            let wait = task.wait.as_ref();
+            wait.is_some_and(|wait| wait.reason == WaitReason::MutexLock)
+        };
+        let ids: Vec<_> = workers.iter().map(|worker| worker.id()).collect();
+        until_any(&ids, locks).await;
+        drop(held);
+        for job in 0..200 {
+            tx.send(job).await.unwrap();
+        }
+        before_tx.send(1).await.unwrap();
+        drop(tx);
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        before.await.unwrap().unwrap();
+        let trace = recorder.snapshot();
+        never.abort();
+        trace
+    })
+}
+
+#[cfg(feature = "diag")]
+mod formats {
+    use super::*;
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    fn go_tool() -> Option<OsString> {
+        let go = std::env::var_os("GO").unwrap_or_else(|| "go".into());
+        let version = Command::new(&go).arg("version").output();
+        let found = version.is_ok_and(|out| out.status.success()).then_some(go);
+        if found.is_none() {
+            eprintln!("skipped: no Go here to read the trace (GO, PATH)");
+        }
+        found
+    }
+
+    fn run(go: &OsString, args: &[&str], file: &Path) -> Vec<u8> {
+        let mut command = Command::new(go);
+        let out = command.arg("tool").args(args).arg(file).output().unwrap();
+        let complaints = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{args:?}: {complaints}");
+        out.stdout
+    }
+
+    fn file(name: &str) -> PathBuf {
+        let name = format!("gochan-{}-{name}", std::process::id());
+        std::env::temp_dir().join(name)
+    }
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// The stacks of a profile that Go's tool makes of the trace.
+    fn stacks(go: &OsString, profile: &str, trace: &Path) -> String {
+        let path = file(profile);
+        std::fs::write(
+            &path,
+            run(go, &["trace", &format!("-pprof={profile}")], trace),
+        )
+        .unwrap();
+        let stacks = text(run(go, &["pprof", "-traces", "-lines"], &path));
+        std::fs::remove_file(path).unwrap();
+        stacks
+    }
+
+    #[test]
+    fn gos_trace_tool_reads_it() {
+        let Some(go) = go_tool() else { return };
+        let path = file("go.trace");
+        std::fs::write(&path, busy_program().to_go_trace()).unwrap();
+        let events = text(run(&go, &["trace", "-d=parsed"], &path));
+        let has = |words: &[&str]| {
+            let line = events
+                .lines()
+                .any(|line| words.iter().all(|word| line.contains(word)));
+            assert!(line, "{words:?} is in no line of\n{events}");
+        };
+        has(&[
+            "StateTransition",
+            "Running->Waiting",
+            "Reason=\"chan receive\"",
+        ]);
+        has(&[
+            "StateTransition",
+            "Running->Waiting",
+            "Reason=\"sync.Mutex.Lock\"",
+        ]);
+        has(&["StateTransition", "Running->Runnable", "Reason=\"yield\""]);
+        has(&["RegionBegin", "\"post\""]);
+        has(&["RegionEnd", "\"post\""]);
+        has(&["Log", "\"job\"", "\"17\""]);
+        has(&["Label", "worker 3"]);
+        has(&["tests/trace.rs"]);
+        // Blocking on channels and locks, and the latency of the scheduler: our functions and places.
+        let sync = stacks(&go, "sync", &path);
+        for words in [
+            "chan receive",
+            "sync.Mutex.Lock",
+            "busy_program",
+            "tests/trace.rs:",
+        ] {
+            assert!(sync.contains(words), "no {words} in\n{sync}");
+        }
+        let sched = stacks(&go, "sched", &path);
+        assert!(sched.contains("busy_program"), "{sched}");
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn both_formats_are_written_piece_by_piece_as_in_one() {
+        let trace = busy_program();
+        let (mut perfetto, mut go) = (Vec::new(), Vec::new());
+        trace.write_perfetto(&mut perfetto).unwrap();
+        trace.write_go_trace(&mut go).unwrap();
+        assert!(perfetto == trace.to_perfetto() && go == trace.to_go_trace());
+        assert!(go.starts_with(b"go 1.23 trace\0\0\0"));
+    }
+}
+
+#[test]
+fn a_trigger_fires_once_in_a_while() {
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    let recorder = Recorder::start().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&seen);
+    let trigger = recorder.trigger(move |reason, trace| {
+        let logs = trace.events().iter().filter_map(|event| event.message());
+        keep.lock().unwrap().push((reason.to_owned(), logs.count()));
+    });
+    drop(recorder);
+    diag::log("test", "one");
+    assert!(trigger.fire("first"));
+    assert!(!trigger.fire("second"));
+    let trigger = trigger.cool_down(Duration::ZERO);
+    diag::log("test", "two");
+    assert!(trigger.clone().fire("third"));
+    let told = std::mem::take(&mut *seen.lock().unwrap());
+    assert_eq!(told, [("first".to_owned(), 1), ("third".to_owned(), 2)]);
+    assert_eq!(trigger.counts(), (2, 1));
+    drop(trigger);
+    drop(Recorder::start().unwrap());
+}
+
+/// The hook is the whole process's: in a process of its own.
+#[test]
+fn a_panic_and_a_signal_are_reasons() {
+    let me = std::env::current_exe().unwrap();
+    let child = std::process::Command::new(me)
+        .args(["--exact", "the_child_that_panics", "--nocapture"])
+        .env("GOCHAN_TEST_CHILD", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(
+        child.status.success(),
+        "{said}{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
+    let has = |words: &str| assert!(said.contains(words), "no {words:?} in\n{said}");
+    has("fired: panicked at tests/trace.rs");
+    has("too many orders");
+    #[cfg(all(unix, feature = "diag"))]
+    has("fired: signal");
+}
+
+#[test]
+fn the_child_that_panics() {
+    if std::env::var_os("GOCHAN_TEST_CHILD").is_none() {
+        return;
+    }
+    let recorder = Recorder::start().unwrap();
+    let trigger = recorder.trigger(|reason, trace| {
+        assert!(!trace.events().is_empty());
+        println!("fired: {reason}");
+        panic!("a panic of the function is no reason to run it");
+    });
+    let trigger = trigger.cool_down(Duration::ZERO);
+    trigger.on_panic();
+    let task = gochan::run(async { go(async { panic!("too many orders") }).await });
+    let _: gochan::JoinError = task.map(|(): ()| ()).unwrap_err();
+    assert_eq!(trigger.counts(), (1, 0));
+    #[cfg(all(unix, feature = "diag"))]
+    {
+        let (tx, rx) = std::sync::mpsc::channel();
+        let quiet = recorder.trigger(move |reason, _| tx.send(reason.to_owned()).unwrap());
+        quiet.on_signal(signal_hook::consts::SIGUSR1).unwrap();
+        signal_hook::low_level::raise(signal_hook::consts::SIGUSR1).unwrap();
+        println!("fired: {}", rx.recv().unwrap());
+    }
 }

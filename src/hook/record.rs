@@ -326,6 +326,11 @@ impl Record {
         }
     }
 
+    /// Whether it has a name, or labels. For the owner.
+    pub(crate) fn is_named(&self) -> bool {
+        self.polls.load(Relaxed) & NAMED != 0
+    }
+
     /// There are labels to forget. For the owner.
     pub(crate) fn set_labeled(&self) {
         self.polls.fetch_or(NAMED, Relaxed);

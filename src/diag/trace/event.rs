@@ -39,7 +39,8 @@ whats! {
     Thread,
     /// `a` was spawned by `b` at `site`; `c` is the number of its type's name.
     Spawn,
-    /// A poll of `a` begins.
+    /// A poll of `a` begins, after it was runnable for `c` ticks; `small` is 0 if it was not in a wait before, else one more than the
+    /// reason, or [`UNKNOWN`].
     PollStart,
     /// A poll of `a` is over; `small` is an [`End`].
     PollEnd,
@@ -60,6 +61,8 @@ whats! {
     RegionEnd,
     /// `a` says something of the sort named `site`: `c` bytes, in the texts that follow.
     Log,
+    /// `a`, which has just ended, was named so: `c` bytes, in the texts that follow.
+    Named,
     /// 31 bytes of text.
     Text,
     /// The counter named `site` is at `c`, 64 bits of which the upper eight are `small`.
@@ -67,6 +70,9 @@ whats! {
     /// This thread took over the tasks that it runs next: `c` of them.
     Steal,
 }
+
+/// Of a poll: how it came to begin was not told.
+pub(super) const UNKNOWN: u8 = u8::MAX;
 
 /// How a poll ended, as far as the recorder saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::ring::Words;
 use super::rings;
 use crate::clock;
 use crate::hook::intern::{NAMES, SITES};
-use crate::hook::{ObjId, current};
+use crate::hook::{ObjId, current, object};
 
 /// Slots of text that a log has at most.
 const TEXTS: usize = 15;
@@ -71,20 +71,25 @@ fn write_log(category: &'static str, message: &dyn fmt::Display) {
     // The message is foreign code, and runs before anything is written.
     let mut text = Text::default();
     let _ = write!(text, "{message}");
-    let mut words: [Words; 1 + TEXTS] = [[0; 4]; 1 + TEXTS];
-    words[0] = Event {
+    let event = Event {
         site: NAMES.number(category),
         a: tag(current::id()),
-        c: text.len as u64,
         ..Event::new(What::Log, clock::ticks())
+    };
+    text.write_after(event);
+}
+
+/// The name of a task that has just ended, or a snapshot would not know it.
+#[cold]
+pub(super) fn name(task: ObjId, now: u64) {
+    if let Some(name) = object::name(task) {
+        let mut text = Text::default();
+        let _ = text.write_str(&name);
+        text.write_after(Event {
+            a: tag(task),
+            ..Event::new(What::Named, now)
+        });
     }
-    .words();
-    let texts = text.bytes[..text.len].chunks(TEXT);
-    let count = texts.len();
-    for (place, bytes) in words[1..].iter_mut().zip(texts) {
-        *place = text_words(bytes);
-    }
-    rings::write_all(&words[..=count]);
 }
 
 /// `who` begins or ends a region.
@@ -121,6 +126,21 @@ impl Default for Text {
             bytes: [0; LONGEST],
             len: 0,
         }
+    }
+}
+
+impl Text {
+    /// Writes an event, and the text behind it.
+    fn write_after(&self, event: Event) {
+        let mut words: [Words; 1 + TEXTS] = [[0; 4]; 1 + TEXTS];
+        let c = self.len as u64;
+        words[0] = Event { c, ..event }.words();
+        let texts = self.bytes[..self.len].chunks(TEXT);
+        let count = texts.len();
+        for (place, bytes) in words[1..].iter_mut().zip(texts) {
+            *place = text_words(bytes);
+        }
+        rings::write_all(&words[..=count]);
     }
 }
 

@@ -19,6 +19,8 @@
 // back into a `value`, `replay` makes sense of it, `names` has the words for it, the rest are formats.
 
 mod event;
+#[cfg(feature = "diag")]
+mod gotrace;
 mod log;
 #[cfg(feature = "diag")]
 mod names;
@@ -30,6 +32,7 @@ mod replay;
 mod ring;
 mod rings;
 mod snapshot;
+mod trigger;
 mod value;
 
 #[cfg(all(test, gochan_loom))]
@@ -38,6 +41,7 @@ mod model;
 pub(in crate::diag) use self::log::region;
 pub use self::log::{counter, log};
 pub use self::recorder::{Builder, Recorder, Status};
+pub use self::trigger::Trigger;
 pub use self::value::{Trace, TraceEvent, TraceWait, TraceWhat};
 
 use std::panic::Location;

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use super::event::{End, Event, What, tag};
+use super::event::{End, Event, UNKNOWN, What, tag};
+use super::log;
 use super::ring::Words;
 use super::rings;
 use super::snapshot;
 use super::value::Trace;
 use crate::error::AlreadyRecording;
 use crate::hook::intern::{NAMES, SITES};
+use crate::hook::record::Record;
 use crate::hook::sink::{self, Begun, Place, Sink, Stolen};
-use crate::hook::{self, Exit, LongPoll, ObjId, Park, Ready, Spawn};
+use crate::hook::{self, Exit, LongPoll, ObjId, Park, Ready, Spawn, current};
 
 /// The fewest events of a ring.
 const FEWEST: usize = 64;
@@ -240,10 +242,12 @@ impl Sink for Tap {
     }
 
     fn poll_start(&self, begun: &Begun, now: u64) {
-        // How long it was runnable, and whether it had waited for that.
         let (small, c) = match begun.ready {
-            Some(made) => (u8::from(made.after.is_some()), now.saturating_sub(made.at)),
-            None => (u8::MAX, 0),
+            Some(made) => (
+                made.after.map_or(0, |reason| 1 + reason as u8),
+                now.saturating_sub(made.at),
+            ),
+            None => (UNKNOWN, 0),
         };
         rings::write(Event {
             small,
@@ -268,6 +272,9 @@ impl Sink for Tap {
             a: tag(exit.task),
             ..Event::new(What::Exit, now)
         });
+        if current::record().is_some_and(Record::is_named) {
+            log::name(exit.task, now);
+        }
     }
 
     fn long_poll(&self, poll: &LongPoll, now: u64) {

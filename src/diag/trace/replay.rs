@@ -195,10 +195,11 @@ impl<'t> Player<'t> {
             TraceWhat::PollStart {
                 task,
                 runnable_ns,
-                queued,
+                after,
             } => {
                 let since = at.saturating_sub(runnable_ns.unwrap_or(0));
-                self.start(event, *task, since, *queued);
+                let queued = runnable_ns.is_some() && after.is_none();
+                self.start(event, *task, since, queued);
             }
             TraceWhat::PollEnd { task, done } => self.stop(event, *task, *done),
             TraceWhat::Park { task, wait, arms } if is_task(*task) => {
@@ -397,9 +398,12 @@ fn first_state(event: &TraceEvent) -> Option<Begin> {
         TraceWhat::Ready { wait, .. } => Begin::Waiting(*wait),
         TraceWhat::PollStart {
             runnable_ns: Some(runnable_ns),
-            queued: false,
+            after: Some(reason),
             ..
-        } if *runnable_ns < event.at_ns => Begin::Waiting(FOREIGN),
+        } if *runnable_ns < event.at_ns => Begin::Waiting(TraceWait {
+            reason: *reason,
+            ..FOREIGN
+        }),
         TraceWhat::PollStart { .. } => Begin::Runnable,
         _ => runs,
     })

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::event::{End, Event, TEXT, What, text_of, untag, whole_time};
+use super::event::{End, Event, TEXT, UNKNOWN, What, text_of, untag, whole_time};
 use super::ring::Words;
 use super::rings::{self, Part, Thread};
 use super::value::{Last, Trace, TraceEvent, TraceTask, TraceWait, TraceWhat};
 use crate::clock;
 use crate::hook::intern::{NAMES, SITES};
 use crate::hook::record::{Snapshot, State};
-use crate::hook::{Kind, ObjId, holder, label, object, region, registry};
+use crate::hook::{Kind, ObjId, WaitReason, holder, label, object, region, registry};
 
 /// Everything of the last `window`.
 pub(super) fn take(window: Duration) -> Trace {
@@ -119,10 +119,15 @@ impl Reader {
                     parent: untag(event.b),
                 }
             }
+            What::Named => {
+                let name = text(event.c as usize, more);
+                self.tasks.entry(task).or_default().name = Some(name.into());
+                return None;
+            }
             What::PollStart => TraceWhat::PollStart {
                 task,
-                runnable_ns: (event.small != u8::MAX).then(|| clock::ticks_to_ns(event.c)),
-                queued: event.small == 0,
+                runnable_ns: (event.small != UNKNOWN).then(|| clock::ticks_to_ns(event.c)),
+                after: event.small.checked_sub(1).and_then(WaitReason::from_number),
             },
             What::PollEnd => TraceWhat::PollEnd {
                 task,

@@ -54,8 +54,8 @@ pub enum TraceWhat {
         task: ObjId,
         /// For how long it was runnable, in nanoseconds, if that is known.
         runnable_ns: Option<u64>,
-        /// Whether it had given way before, or is new; else it had waited.
-        queued: bool,
+        /// For what it had waited before; none if it is new, or had given way.
+        after: Option<WaitReason>,
     },
     /// A poll is over.
     #[non_exhaustive]

@@ -48,7 +48,7 @@ pub(in crate::diag::trace) fn start(n: u64) -> TraceWhat {
     TraceWhat::PollStart {
         task: task(n),
         runnable_ns: Some(1),
-        queued: true,
+        after: None,
     }
 }
 
@@ -56,7 +56,7 @@ pub(in crate::diag::trace) fn start_after(n: u64, runnable_ns: u64) -> TraceWhat
     TraceWhat::PollStart {
         task: task(n),
         runnable_ns: Some(runnable_ns),
-        queued: false,
+        after: Some(WaitReason::Join),
     }
 }
 
@@ -266,7 +266,7 @@ fn what_was_before_the_trace() {
         "5 running on 3",
         "6 waiting: chan receive",
         "7 runnable",
-        "8 waiting: foreign",
+        "8 waiting: join",
         "9 waiting: chan receive",
         "10 running on 4294967306",
         "2 6 ready by 0, told 2",
