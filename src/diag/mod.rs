@@ -2,7 +2,7 @@
 //!
 //! [`dump`] answers who waits, for what, since when, where in the source, and who woke it last; and before all that, what is
 //! known to stand in the way. The answer is a value, [`Dump`], that prints as text and, with the feature `diag`, as JSON.
-//! [`profile`] sums up, for `go tool pprof`.
+//! [`profile`] sums up, for `go tool pprof`; [`stats`] counts who gets in whose way.
 //!
 //! ```
 //! use gochan::{chan, diag, go};
@@ -33,6 +33,7 @@
 // `dot` print, `quit` on a signal; `profile` sums up; `region` is what tasks say of themselves.
 // `latency` is a recorder: how long tasks wait for a worker and keep it; `trace` is one of all that happens.
 // `watch` compares numbers with limits.
+// `stats` is one more: who has to wait for what, and how long.
 
 mod dot;
 mod dump;
@@ -47,6 +48,7 @@ pub mod profile;
 #[cfg(all(feature = "diag", unix))]
 mod quit;
 mod region;
+pub mod stats;
 mod text;
 pub mod trace;
 mod verdict;

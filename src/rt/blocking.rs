@@ -17,6 +17,7 @@ use std::panic::Location;
 use super::context;
 use super::threads::Threads;
 use super::worker::Worker;
+use crate::hook::record::Record;
 use crate::hook::{WaitReason, current};
 use crate::shim::has_heavy_barrier;
 
@@ -145,7 +146,10 @@ pub(super) fn hand_off() {
         else {
             return;
         };
-        if let Err(refused) = Threads::give(worker.shared(), core, None) {
+        // The wait that is about to sleep.
+        let seen = current::record().and_then(Record::snapshot);
+        let site = seen.and_then(|seen| seen.wait?.site);
+        if let Err(refused) = Threads::give(worker.shared(), core, site) {
             worker.put_core(refused.core);
         }
     });

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::panic::Location;
 
 use super::context;
+use super::created::{self, Reason};
 use super::idle::MAX_WORKERS;
 use super::shared::Shared;
 use super::threads::Threads;
@@ -94,7 +95,9 @@ impl Builder {
     /// let error = Runtime::builder().workers(0).build().unwrap_err();
     /// assert_eq!(error.to_string(), "a runtime needs at least one worker");
     /// ```
+    #[track_caller]
     pub fn build(self) -> Result<Runtime, BuildError> {
+        let site = Location::caller();
         let workers = match self.workers {
             Some(workers) => check(workers)?,
             None => default_workers()?,
@@ -106,8 +109,10 @@ impl Builder {
         for core in cores {
             let given = Threads::give(&runtime.shared, core, None);
             given.map_err(|refused| BuildError::Thread(refused.error))?;
+            created::count(Reason::Worker, site);
         }
         Threads::start_sysmon(&runtime.shared).map_err(BuildError::Thread)?;
+        created::count(Reason::Monitor, site);
         Ok(runtime)
     }
 }

@@ -14,6 +14,7 @@ mod builder;
 mod context;
 mod core;
 mod counters;
+pub(crate) mod created;
 mod debug;
 mod errgroup;
 mod group;

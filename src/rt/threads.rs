@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::context;
 use super::core::Core;
+use super::created;
 use super::idle::Idle;
 use super::parker::Parker;
 use super::seat::Taker;
@@ -371,6 +372,9 @@ fn answer<'a>(
                 Ok(handle) => {
                     state.live += 1;
                     state.note_created(site);
+                    if let Some(site) = site {
+                        created::count(created::Reason::Spare, site);
+                    }
                     state.handles.push(handle);
                 }
                 Err(error) => {

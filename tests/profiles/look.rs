@@ -216,3 +216,51 @@ fn wall_leaves_its_caller_out() {
     assert_eq!(wall.total_of("samples", is_taker), 0, "{wall:#?}");
     assert!(wall.total_of("samples", |sample| sample.has("wait_reason", "join")) > 0);
 }
+
+#[test]
+fn threads_are_where_their_runtime_was_built_and_their_worker_was_blocked() {
+    let rt = Runtime::builder().workers(3).build().unwrap();
+    let built = line!() - 1;
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(2));
+    let theirs = gate.clone();
+    let one = one_worker();
+    let blocks = one.go(async move {
+        go(async move { gate.wait() });
+        gochan::blocking(|| theirs.wait());
+    });
+    let blocked = line!() - 2;
+    one.block_on(blocks).unwrap();
+    let profile = profile::threadcreate();
+    let count = |what: &str, line| {
+        let leaf = format!("{what} at {FILE}:{line}");
+        profile.total_of("threadcreate", |sample| sample.stack[0].function == leaf)
+    };
+    assert_eq!((count("worker", built), count("monitor", built)), (3, 1));
+    assert_eq!(count("spare", blocked), 1);
+    if let Some(top) = go_tool_pprof(&profile, &["-top"]) {
+        assert!(top.contains("Type: threadcreate"), "{top}");
+        assert!(
+            has_line(&top, &["worker at", &format!("look.rs:{built}")]),
+            "{top}"
+        );
+    }
+    drop(rt);
+}
+
+#[test]
+fn idle_waits_are_marked_and_not_pending() {
+    let rt = one_worker();
+    let (tx, rx) = chan::<u64>(0);
+    let task = rt.go(async move { gochan::diag::idle_ok(idles(rx)).await });
+    let ours = |sample: &Sample| sample.is_at(FILE, IDLES) && sample.has("idle", "true");
+    until(|profile| profile.total_of("goroutine", ours) == 1);
+    let pending = |sample: &Sample| sample.is_at(FILE, IDLES);
+    assert_eq!(profile::block().total_of("pending", pending), 0);
+    drop(tx);
+    rt.block_on(task).unwrap();
+}
+
+async fn idles(rx: Receiver<u64>) {
+    rx.recv().await.unwrap_err();
+}
+const IDLES: u32 = line!() - 2;

@@ -28,6 +28,8 @@ static WAITS: Table<Wait> = Table::new();
 /// that is stuck has nothing, for its waits never end; here it has the other two, at any rate. Labels: `wait_reason`, and `class`, where what is waited for
 /// was made. The stack is the operation and its task's function.
 ///
+/// Waits that go on and are [marked as idle](crate::diag::idle_ok) are left out.
+///
 /// A task that was woken for a lock that somebody else then was faster to take waits anew from then on, which makes two
 /// waits of it, as in Go. Waits whose futures are dropped before they end are not counted.
 ///
@@ -58,17 +60,21 @@ pub fn block() -> Profile {
     let mut merged = Merged::default();
     let (ended, others) = WAITS.read();
     for (wait, sum) in ended {
-        merged.add(wait.stack(), wait.labels(), 0, [sum.count, sum.ns]);
+        merged.add(wait.stack(), wait.labels(), 0, &[sum.count, sum.ns]);
     }
     if others != Sum::default() {
         let stack = vec![Frame::at("other places", None)];
-        merged.add(stack, Vec::new(), 0, [others.count, others.ns]);
+        merged.add(stack, Vec::new(), 0, &[others.count, others.ns]);
     }
     let seen = look(&mut Lineages::default(), ObjId::NONE);
     let now = clock::ticks();
-    for (wait, since) in seen.iter().filter_map(pending) {
+    for (wait, since) in seen
+        .iter()
+        .filter(|seen| !seen.doing().idle)
+        .filter_map(pending)
+    {
         let ns = clock::ticks_to_ns(now.saturating_sub(since)) as f64;
-        merged.add(wait.stack(), wait.labels(), 2, [1.0, ns]);
+        merged.add(wait.stack(), wait.labels(), 2, &[1.0, ns]);
     }
     merged.into(&mut profile);
     profile

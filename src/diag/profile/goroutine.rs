@@ -16,6 +16,7 @@ use crate::hook::{ObjId, label, object};
 /// |---|---|
 /// | `state` | `running`, `runnable` or `waiting` |
 /// | `wait_reason` | why it waits, in Go's words |
+/// | `idle` | `true` if its wait is marked as [one that may take long](crate::diag::idle_ok) |
 /// | `object` | what it waits for, as the dump writes it: `chan#7 "jobs"`; of a select what the first four arms wait for |
 /// | `class` | where that was made |
 /// | `name` | the name of the task or thread |

@@ -8,6 +8,7 @@ use std::panic::Location;
 use super::lineage::{Lineages, Link};
 use super::value::{Frame, Label};
 use crate::diag::TaskState;
+use crate::diag::look::is_idle;
 use crate::hook::record::{Snapshot, State, WaitSnapshot};
 use crate::hook::{Kind, ObjId, WaitReason, holder, object, region, registry};
 
@@ -29,6 +30,8 @@ pub(super) struct Doing {
     pub(super) site: Option<Site>,
     /// Kind and origin of what it waits for.
     pub(super) class: Option<(Kind, Option<Site>)>,
+    /// It is marked as one that may take long.
+    pub(super) idle: bool,
     pub(super) lineage: usize,
 }
 
@@ -102,6 +105,7 @@ impl Seen {
             reason: wait.map(|wait| wait.reason),
             site: wait.map_or(after, |wait| wait.site),
             class: wait.and_then(class),
+            idle: wait.is_some_and(is_idle),
             lineage: self.lineage,
         }
     }
@@ -137,6 +141,9 @@ impl Doing {
         let mut labels = vec![Label::text("state", self.state.as_str())];
         if let Some(reason) = self.reason {
             labels.push(Label::text("wait_reason", reason.as_str()));
+        }
+        if self.idle {
+            labels.push(Label::text("idle", "true"));
         }
         if let Some((kind, made)) = self.class {
             labels.push(Label::text("class", class_name(kind, made)));

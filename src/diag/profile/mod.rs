@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`goroutine`] | what every task does at this moment | nothing |
 //! | [`wall`] | where tasks spend their time, waiting included | nothing |
+//! | `threadcreate` | what threads were started for | nothing |
 //! | [`block`] | where tasks have waited for each other | nothing when [off](crate::diag::set_block_profile_rate) |
 //! | [`mutex`] | whom they have waited for, who held locks for how long | nothing when [off](crate::diag::set_mutex_profile_fraction) |
 //!
@@ -41,11 +42,15 @@ mod place;
 mod pprof;
 pub(super) mod rates;
 mod table;
+#[cfg(feature = "rt")]
+mod threads;
 mod value;
 mod wall;
 
 pub use self::block::block;
 pub use self::goroutine::goroutine;
 pub use self::mutex::mutex;
+#[cfg(feature = "rt")]
+pub use self::threads::threadcreate;
 pub use self::value::{Frame, Label, LabelValue, Profile, Sample, ValueType};
 pub use self::wall::wall;

@@ -85,7 +85,7 @@ pub fn mutex() -> Profile {
     for (first, sum) in [(0, more_delays), (2, more_holds)] {
         if sum != Sum::default() {
             let stack = vec![Frame::at("other places", None)];
-            merged.add(stack, Vec::new(), first, [sum.count, sum.ns]);
+            merged.add(stack, Vec::new(), first, &[sum.count, sum.ns]);
         }
     }
     add_pending(&mut merged);
@@ -98,7 +98,7 @@ fn add(merged: &mut Merged, hold: Option<Hold>, first: usize, sum: Sum) {
         Some(hold) => hold.stack(),
         None => vec![Frame::at("a holder that is not known", None)],
     };
-    merged.add(stack, Vec::new(), first, [sum.count, sum.ns]);
+    merged.add(stack, Vec::new(), first, &[sum.count, sum.ns]);
 }
 
 /// Charges the waits that go on: to who holds it now, and what was before that to those before.

@@ -142,7 +142,7 @@ impl Merged {
         stack: Vec<Frame>,
         labels: Vec<Label>,
         first: usize,
-        values: [f64; 2],
+        values: &[f64],
     ) {
         let sums = self.0.entry((stack, labels)).or_default();
         sums.resize(sums.len().max(first + values.len()), 0.0);
