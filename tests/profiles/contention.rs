@@ -8,7 +8,10 @@ use gochan::sync::mutex::MutexGuard;
 use gochan::sync::{Mutex, RwMutex, Semaphore, WaitGroup};
 use gochan::{Runtime, chan, go, select, yield_now};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 const FILE: &str = "tests/profiles/contention.rs";
 
@@ -382,4 +385,53 @@ fn go_reads_them() {
         let pending = go_tool_pprof(&block, &["-top", "-sample_index=pending_delay"]);
         assert!(pending.unwrap().contains("Type: pending_delay"));
     });
+}
+
+/// One waiter that is woken for a mutex that a newcomer is faster to take. `None`: it was handed over, for the waiter had waited too long.
+fn woken_in_vain() -> Option<(Vec<u64>, u64)> {
+    let witness = Arc::new(Waits::default());
+    let subscription = hook::subscribe(Arc::clone(&witness));
+    let mutex = Mutex::new(0);
+    let held = mutex.lock_blocking();
+    let begin = Instant::now();
+    let mut waits = pin!(mutex.lock());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waits.as_mut().poll(&mut cx).is_pending());
+    while begin.elapsed() < Duration::from_micros(300) {
+        std::hint::spin_loop();
+    }
+    drop(held);
+    let newcomer = mutex.try_lock()?;
+    assert!(waits.as_mut().poll(&mut cx).is_pending());
+    drop(newcomer);
+    assert!(waits.as_mut().poll(&mut cx).is_ready());
+    let elapsed = begin.elapsed().as_nanos() as u64;
+    drop(subscription);
+    let waits = witness.0.lock().unwrap();
+    Some((waits.get(&mutex.id()).cloned()?, elapsed))
+}
+
+/// The lengths of all waits, by object.
+#[derive(Default)]
+struct Waits(std::sync::Mutex<HashMap<ObjId, Vec<u64>>>);
+
+impl Subscriber for Waits {
+    fn events(&self) -> Events {
+        Events::READY
+    }
+    fn on_ready(&self, event: &Ready) {
+        let mut all = self.0.lock().unwrap();
+        all.entry(event.object).or_default().push(event.waited_ns);
+    }
+}
+
+#[test]
+fn a_wait_that_was_woken_in_vain_is_told_in_two_parts() {
+    let (waits, elapsed) = std::iter::repeat_with(woken_in_vain)
+        .flatten()
+        .next()
+        .unwrap();
+    assert_eq!(waits.len(), 2);
+    let told: u64 = waits.iter().sum();
+    assert!(told <= elapsed + elapsed / 100, "{waits:?} of {elapsed}");
 }

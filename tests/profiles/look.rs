@@ -197,6 +197,9 @@ fn wall_charges_all_of_the_time() {
             "{top}"
         );
     }
+    if let Some(traces) = go_tool_pprof(&wall, &["-traces"]) {
+        assert!(has_line(&traces, &["profiles::look::sits"]), "{traces}");
+    }
     drop(tx);
     rt.block_on(task).unwrap();
 }
@@ -243,6 +246,10 @@ fn threads_are_where_their_runtime_was_built_and_their_worker_was_blocked() {
             has_line(&top, &["worker at", &format!("look.rs:{built}")]),
             "{top}"
         );
+    }
+    if let Some(traces) = go_tool_pprof(&profile, &["-traces"]) {
+        let spare = format!("look.rs:{blocked}");
+        assert!(has_line(&traces, &["spare at", &spare]), "{traces}");
     }
     drop(rt);
 }
