@@ -173,6 +173,11 @@ impl Core {
         self.slot
     }
 
+    /// It no longer counts as searching. Whether it did.
+    pub(super) fn stop_searching(&mut self) -> bool {
+        std::mem::take(&mut self.searching)
+    }
+
     /// Its worker does not go on. Whether it counts as searching; it no longer does.
     pub(super) fn end(&mut self, shared: &Shared) -> bool {
         self.local.clear_polled();

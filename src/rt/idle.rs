@@ -16,7 +16,8 @@
 //! itself ([`Idle::leave`]). One of the sleepers is the *keeper*: it alone sleeps with a timeout, for the timers. It is the
 //! last to be woken for work, and when it leaves by itself it appoints another. Once there are sockets it sleeps in their
 //! poller ([`parker`](super::parker)); if it leaves because of them it stays keeper while it is awake, and the others sleep
-//! on. When it then stays in one poll, the monitor [relieves](Idle::relieve) it.
+//! on. Who goes to sleep meanwhile takes over from it: there is a keeper among the sleepers whenever one of them is younger than
+//! the keeper's leave. When a keeper that is awake stays in one poll, the monitor [relieves](Idle::relieve) it.
 //!
 //! # To post work
 //!
@@ -223,13 +224,15 @@ impl Idle {
     /// Enters the sleepers. The caller looks at all queues before it parks.
     pub(super) fn sleep(&self, slot: usize, parker: &Arc<Parker>, searching: bool) {
         let mut sleepers = self.sleepers.lock();
+        let absent = !sleepers.iter().any(|other| self.is_keeper(other.slot));
         sleepers.push(Sleeper {
             slot,
             parker: Arc::clone(parker),
         });
         let gone = AWAKE + if searching { SEARCHING } else { 0 };
         self.word.fetch_sub(gone, AcqRel);
-        if self.keeper.load(Relaxed) == NOBODY {
+        // Nobody, or somebody awake: what is due before that one has time to look is for us.
+        if absent {
             self.keeper.store(slot, Relaxed);
         }
         drop(sleepers);

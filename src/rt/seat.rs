@@ -224,6 +224,11 @@ impl<T> Taker<T> {
         self.label() == Some(label)
     }
 
+    /// Whether the item of this slot is here, at this moment.
+    pub(super) fn holds_slot(&self, slot: usize) -> bool {
+        u32::try_from(slot).is_ok_and(|label| self.holds(label))
+    }
+
     /// The label of the item that is here, at this moment.
     pub(super) fn label(&self) -> Option<u32> {
         let here = !self.0.item.load(Relaxed).is_null();

@@ -9,8 +9,8 @@
 //! thread  spare (in `asleep`) -- leave --> coming -- take --> with a core, or a spare again
 //! ```
 //!
-//! 1. For each core here somebody is coming: a spare that was woken, or a thread that was started. If the system or the limit gives
-//!    none, the core waits for the first thread that is done with its blocking call.
+//! 1. For each core here somebody is coming: a spare that was woken, or a thread that was started. If the system gives none, the
+//!    core waits for the first thread that is done with its blocking call, and the monitor [calls](Spares::call) again.
 //! 2. A spare is woken once, by whoever took it out of `asleep`, and always comes back to the lock then: its parker is used for
 //!    other sleeps, which a wake too many would end.
 //! 3. Once closed, nothing comes in any more.
@@ -57,6 +57,11 @@ impl<T> Spares<T> {
     pub(super) fn leave(&mut self, core: T) -> Call {
         debug_assert!(!self.closed);
         self.here.push(core);
+        self.call()
+    }
+
+    /// For cores that nobody is coming for, because no thread could be started: there may be one now.
+    pub(super) fn call(&mut self) -> Call {
         if self.coming >= self.here.len() {
             return Call::Nobody;
         }

@@ -14,24 +14,27 @@
 //!
 //! 1. It looks from outside: at the record of the task that a slot polls, which is never unmapped. The same record with the same
 //!    task and number of polls at two looks means the same poll in between. Polls pay nothing for it.
-//! 2. It holds no lock while subscribers run, and has done its work for others before they do.
+//! 2. It holds no lock while subscribers run, and has done its work for others before they do. Wakers that are not ours do not run on
+//!    its thread.
 //! 3. Its looks are 20 us to 10 ms apart, as Go's: short ones after it had something to do, for a while. While all workers sleep
 //!    it sleeps too ([`nap`](super::nap)).
 //! 4. A poll whose slot was taken over is watched until it is over, by its record alone.
 
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::debug::{Debug, debug};
 use super::parker::Parker;
-use super::poller::Poller;
 use super::schedtrace::Trace;
 use super::shared::Shared;
 use super::threads::{AbortOnPanic, Seated, Threads};
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
+use crate::task::{self, Spawn};
 use crate::util::tell;
+use crate::wait::wakes::Wakes;
 
 const SHORTEST: Duration = Duration::from_micros(20);
 const LONGEST: Duration = Duration::from_millis(10);
@@ -131,8 +134,8 @@ impl Sysmon {
             for slot in 0..self.looks.len() {
                 busy |= self.look(slot, now);
             }
-            // No worker has for a while.
-            self.shared.look_at_sockets(Poller::is_stale);
+            Threads::call_again(&self.shared);
+            self.look_at_sockets();
             self.tell(now);
             self.trace(now);
             self.pace.done(busy, self.shared.idle.somebody_is_awake());
@@ -203,7 +206,8 @@ impl Sysmon {
         let same = call.is_some() && self.looks[slot].call == call;
         self.looks[slot].call = call;
         let wanted = shared.has_work() || shared.slots.at(slot).queue.has_next();
-        same && (wanted || !shared.idle.somebody_sleeps()) && self.retake(slot, &seat)
+        let still = || seat.taker.holds_slot(slot) && seat.taker.call() == call;
+        same && (wanted || !shared.idle.somebody_sleeps()) && self.retake(slot, &seat, still)
     }
 
     /// Gives a task that only its stuck worker may run to those who have nothing to do.
@@ -227,7 +231,12 @@ impl Sysmon {
         let Some(seat) = self.shared.threads.seat_of(slot) else {
             return false;
         };
-        let taken_over = self.retake(slot, &seat);
+        let poll = self.looks[slot].poll;
+        let still = || {
+            let lasts = poll.is_some_and(|poll| poll.is_same(&Poll::of(poll.record)));
+            lasts && seat.taker.holds_slot(slot)
+        };
+        let taken_over = self.retake(slot, &seat, still);
         if !taken_over && let Some(poll) = self.looks[slot].poll {
             // No thread for it, or the poll has just ended. If not, it is told all the same.
             self.watch(slot, poll, false);
@@ -237,14 +246,14 @@ impl Sysmon {
     }
 
     /// Takes the core from where it is. From now on nobody sees by the slot what the thread does that had it.
-    fn retake(&mut self, slot: usize, seat: &Seated) -> bool {
+    fn retake(&mut self, slot: usize, seat: &Seated, still: impl FnOnce() -> bool) -> bool {
         let polled = |core: &Core| core.polled().map(Poll::of);
         // The call that it is in, or where the task was spawned that does not end its poll.
         let seen = self.looks[slot]
             .poll
             .and_then(|poll| poll.record.snapshot());
         let site = seen.and_then(|seen| seen.wait.and_then(|wait| wait.site).or(seen.spawned));
-        let Some(poll) = Threads::retake(&self.shared, &seat.taker, site, polled) else {
+        let Some(poll) = Threads::retake(&self.shared, &seat.taker, still, site, polled) else {
             return false;
         };
         if let Some(poll) = poll {
@@ -272,6 +281,25 @@ impl Sysmon {
                 tell_after: LONG,
             }),
             None => {}
+        }
+    }
+
+    // === sockets ===
+
+    /// If no worker has for a while. Tasks are queued at once; wakers that are not ours might keep the monitor from its work, so a
+    /// task of the runtime calls them.
+    fn look_at_sockets(&self) {
+        let Some(poller) = self.shared.poller.get().filter(|poller| poller.is_stale()) else {
+            return;
+        };
+        let mut wakes = Wakes::new();
+        poller.try_collect(&mut wakes);
+        let mut foreign = wakes.split_off(task::is_own_waker);
+        wakes.fire();
+        if !foreign.is_empty() {
+            let spawn = Spawn::new(Location::caller());
+            let (task, _) = Shared::make(&self.shared, async move { foreign.fire() }, spawn);
+            self.shared.start(task);
         }
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Threads {
     /// How many there may be, if the runtime's builder said so.
     most: Option<usize>,
     state: Mutex<State>,
+    /// Whoever waits for their end: one at a time, or the second would find nobody to wait for.
+    joining: Mutex<()>,
 }
 
 struct State {
@@ -106,6 +108,7 @@ impl Threads {
                 started: 0,
                 created: Vec::new(),
             }),
+            joining: Mutex::new(()),
         }
     }
 
@@ -128,22 +131,41 @@ impl Threads {
         Ok(())
     }
 
-    /// Takes the core of a thread that is held up, and hands it to another one; `seen` looks at it on the way, while it is
+    /// Takes the core of a thread that is `still` held up, and hands it to another one; `seen` looks at it on the way, while it is
     /// nobody's. `None`: it was not there, or there is no thread for it.
     pub(super) fn retake<R>(
         shared: &Arc<Shared>,
         seat: &Taker<Core>,
+        still: impl FnOnce() -> bool,
         site: Site,
         seen: impl FnOnce(&Core) -> R,
     ) -> Option<R> {
         let mut state = shared.threads.state.lock();
         shared.threads.room(&state).ok()?;
-        let core = seat.take()?;
+        // What its thread was seen in may be over since, and then it is needed where it is.
+        if !still() {
+            return None;
+        }
+        let mut core = seat.take()?;
         let seen = seen(&core);
+        // It is not, for as long as no thread has it: others must be woken instead.
+        let searched = core.stop_searching();
         let call = state.spares.leave(core);
-        // Should the system refuse a thread, it stays with the spares until the first one comes.
+        // Should the system refuse a thread, it stays with the spares until one comes: see `call_again`.
         drop(answer(shared, state, call, site));
+        if searched && shared.idle.end_search() && shared.has_work() {
+            shared.idle.wake_one();
+        }
         Some(seen)
+    }
+
+    /// Tries once more to start a thread for a core that none could be started for.
+    pub(super) fn call_again(shared: &Arc<Shared>) {
+        let mut state = shared.threads.state.lock();
+        if shared.threads.room(&state).is_ok() {
+            let call = state.spares.call();
+            drop(answer(shared, state, call, None));
+        }
     }
 
     /// The core of this slot, if it was handed off and nobody has come for it yet.
@@ -331,6 +353,7 @@ impl Threads {
 
     /// Waits until all threads are gone. Not to be called on one of them.
     pub(super) fn join(&self) {
+        let _one = self.joining.lock();
         loop {
             let handles = std::mem::take(&mut self.state.lock().handles);
             if handles.is_empty() && self.state.lock().live == 0 {

@@ -28,6 +28,8 @@ use std::sync::Arc as StdArc;
 
 pub use self::join::{JoinError, JoinHandle};
 pub(crate) use self::raw::{Header, Outcome, Place, Runnable, Schedule, claim};
+#[cfg_attr(not(feature = "rt"), allow(unused_imports))]
+pub(crate) use self::waker::is_own_waker;
 
 use crate::clock;
 use crate::hook::record::Birth;

@@ -41,6 +41,12 @@ pub(super) fn wake_joiner(joiner: Waker) {
     unsafe { act(task, task.as_ref().state.wake_by_value(), Place::Behind) }
 }
 
+/// Whether it is a task's: to fire it runs nothing foreign.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn is_own_waker(waker: &Waker) -> bool {
+    of(waker).is_some()
+}
+
 /// The task behind a waker of ours.
 fn of(waker: &Waker) -> Option<Ptr> {
     let ours = std::ptr::eq(waker.vtable(), &VTABLE);

@@ -87,6 +87,24 @@ impl Wakes {
         self.first.is_none()
     }
 
+    /// Takes out the wakers for which `stays` is false, for somebody else to fire.
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn split_off(&mut self, stays: impl Fn(&Waker) -> bool) -> Wakes {
+        let first = self.first.take();
+        let more = self.more.take().map(|more| *more).unwrap_or_default();
+        if !more.notes.is_empty() {
+            self.more().notes = more.notes;
+        }
+        let mut gone = Wakes::new();
+        for waker in first.into_iter().chain(more.wakers) {
+            match stays(&waker) {
+                true => self.push(waker),
+                false => gone.push(waker),
+            }
+        }
+        gone
+    }
+
     /// Wakes everybody, oldest first. The caller holds no lock.
     #[inline(always)]
     pub(crate) fn fire(&mut self) {

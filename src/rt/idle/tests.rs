@@ -275,9 +275,9 @@ fn a_keeper_that_leaves_for_sockets_is_keeper_until_it_is_relieved() {
     let idle = Idle::new(3);
     let parkers: Vec<_> = (0..3).map(|_| Parker::new()).collect();
     idle.sleep(0, &parkers[0], false);
-    assert!(idle.leave_for_sockets(0));
     idle.sleep(1, &parkers[1], false);
     idle.sleep(2, &parkers[2], false);
+    assert!(idle.leave_for_sockets(0));
     assert!(idle.is_keeper(0), "it will be back");
     idle.nudge_keeper(true);
     assert!(idle.is_keeper(0), "a worker sees to its timers itself");
@@ -294,4 +294,19 @@ fn a_keeper_that_leaves_for_sockets_is_keeper_until_it_is_relieved() {
     idle.relieve(1);
     idle.sleep(0, &parkers[0], false);
     assert!(idle.is_keeper(0), "there was nobody else");
+}
+
+/// A worker sets a timer while the keeper is awake, and goes to sleep: nobody else would look at it in time.
+#[test]
+fn who_goes_to_sleep_takes_over_from_a_keeper_that_is_awake() {
+    let idle = Idle::new(3);
+    let parkers: Vec<_> = (0..3).map(|_| Parker::new()).collect();
+    idle.sleep(0, &parkers[0], false);
+    assert!(idle.leave_for_sockets(0));
+    idle.nudge_keeper(true);
+    idle.sleep(1, &parkers[1], false);
+    assert!(idle.is_keeper(1), "the one before is awake");
+    idle.sleep(2, &parkers[2], false);
+    idle.sleep(0, &parkers[0], false);
+    assert!(idle.is_keeper(1), "one is enough");
 }

@@ -68,6 +68,26 @@ fn a_core_calls_one_thread() {
     assert!(asleep.is_empty() && left == [4] && spares.is_closed());
 }
 
+#[test]
+fn a_core_without_a_thread_calls_again() {
+    let mut spares = Spares::new();
+    assert!(matches!(spares.call(), Call::Nobody), "nothing is here");
+    assert!(matches!(spares.leave(1), Call::Start));
+    spares.gone();
+    assert!(matches!(spares.call(), Call::Start), "nobody is coming");
+    assert!(matches!(spares.call(), Call::Nobody), "one is");
+    spares.gone();
+    let parker = Parker::new();
+    spares.asleep.push(Arc::clone(&parker));
+    assert!(
+        matches!(spares.call(), Call::Wake(_)),
+        "one is spare by now"
+    );
+    spares.arrive();
+    assert_eq!(spares.take(), Some(1));
+    assert!(matches!(spares.call(), Call::Nobody));
+}
+
 /// A blocking call hands its core off and comes back for it, while a spare is just going to sleep.
 #[test]
 fn loom_hand_off_v_return() {
