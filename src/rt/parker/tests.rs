@@ -37,9 +37,11 @@ impl Engine {
         *interrupted = false;
     }
 
-    /// As `Poller::sleep`.
+    /// As `Poller::sleep`: who finds another one in there parks where it can be woken.
     fn sleep(this: &Arc<Self>, parker: &Parker) -> bool {
-        let _turn = this.turn.lock();
+        let Some(_turn) = this.turn.try_lock() else {
+            return parker.park(None);
+        };
         parker.park_polling(|| Engine::interrupt(this), || this.wait())
     }
 
@@ -58,6 +60,87 @@ fn loom_wake_v_sleep_in_the_poller() {
         let waking = thread::spawn(move || waker.wake());
         while !Engine::sleep(&engine, &parker) {}
         waking.join().unwrap();
+    });
+}
+
+/// Two workers, a piece of work in hand or not; they sleep as in `Worker::sleep_as`.
+struct Pair {
+    engine: Arc<Engine>,
+    idle: Idle,
+    work: AtomicUsize,
+    done: AtomicUsize,
+}
+
+impl Pair {
+    fn post(&self) {
+        self.work.fetch_add(1, Relaxed);
+        self.idle.wake_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.done.load(Acquire) == 2
+    }
+
+    /// Goes to sleep, and does what there is to do when it gets up, until two pieces are done.
+    fn sleep_and_work(&self, slot: usize) {
+        let parker = Parker::new();
+        let mut searching = false;
+        while !self.is_over() {
+            let less = |work: usize| work.checked_sub(1);
+            if self.work.fetch_update(Relaxed, Relaxed, less).is_ok() {
+                if std::mem::take(&mut searching)
+                    && self.idle.end_search()
+                    && self.work.load(Relaxed) > 0
+                {
+                    self.idle.wake_one();
+                }
+                if self.done.fetch_add(1, AcqRel) == 1 {
+                    self.idle.wake_all();
+                }
+                continue;
+            }
+            self.idle.sleep(slot, &parker, searching);
+            searching = true;
+            loop {
+                let keeper = self.idle.is_keeper(slot);
+                let stir = self.is_over() || self.work.load(Relaxed) > 0;
+                if stir && self.idle.leave(slot) {
+                    break;
+                }
+                let woken = match keeper {
+                    true => Engine::sleep(&self.engine, &parker),
+                    false => parker.park(None),
+                };
+                if woken {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// A worker sees that it is the keeper, is woken, and finds the next keeper in the poller: it must not wait there for that one, who
+/// waits for a socket, while it counts as the one that searches.
+#[test]
+fn loom_woken_on_the_way_to_the_poller_v_next_keeper() {
+    model(|| {
+        let pair = Arc::new(Pair {
+            engine: Engine::new(),
+            idle: Idle::new(2),
+            work: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+        });
+        let workers: Vec<_> = (0..2)
+            .map(|slot| {
+                let pair = Arc::clone(&pair);
+                thread::spawn(move || pair.sleep_and_work(slot))
+            })
+            .collect();
+        pair.post();
+        pair.post();
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }
 

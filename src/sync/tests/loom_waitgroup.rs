@@ -1,5 +1,6 @@
 //! Models of the wait group: the last member, those who wait, those who stop waiting and the next round.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -46,6 +47,24 @@ fn loom_waitgroup_two_members_and_a_wait() {
         block_on(wait(&group));
         assert!(work.iter().all(|work| work.load(Relaxed) == 1));
         members.into_iter().for_each(|m| m.join().unwrap());
+    });
+}
+
+/// A `done` too many, beside the one that is right and a wait: one of the two is refused, and the wait is over all the same.
+#[test]
+fn loom_waitgroup_a_done_too_many_and_a_wait() {
+    model_with(3, || {
+        let group = group(1);
+        let done = |group: &Arc<Group>| {
+            let group = group.clone();
+            // Caught: the refusal is a panic, and what is asked is what it leaves behind.
+            thread::spawn(move || catch_unwind(AssertUnwindSafe(|| group.add(-1))).is_ok())
+        };
+        let (one, other) = (done(&group), done(&group));
+        block_on(wait(&group));
+        assert!(one.join().unwrap() != other.join().unwrap());
+        assert!(group.state.is_zero());
+        assert_eq!(group.object.lock().queue.len(), 0);
     });
 }
 
