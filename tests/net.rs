@@ -4,6 +4,8 @@ mod common;
 
 #[path = "net/faults.rs"]
 mod faults;
+#[path = "net/hostile.rs"]
+mod hostile;
 #[path = "net/http.rs"]
 mod http;
 #[path = "net/others.rs"]
