@@ -6,11 +6,11 @@
 //! 3. Each task is shown as it was at one moment, but not all of them at the same moment.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::ids::Ids;
 use super::{
     Again, Arm, Buffer, Dump, Group, Holder, Object, Queued, RegionInfo, TaskInfo, TaskState,
     Verdict, Wait,
@@ -28,7 +28,7 @@ type Site = &'static Location<'static>;
 /// Looks at every task of every runtime, and at every thread inside a blocking wait of this crate.
 ///
 /// Nothing is stopped or polled for it, and nobody notices: it may be called at any time, from anywhere, also when all
-/// workers are stuck. It costs about a microsecond a task, all of them the caller's.
+/// workers are stuck. It costs a few microseconds a task, all of them the caller's (`cargo bench --bench dump`).
 ///
 /// Each task is shown as it was at one moment while the dump was taken, but that moment differs from task to task: two
 /// that pass a value between them may both seem to wait, or both to run. Tasks that began or ended meanwhile may be
@@ -93,9 +93,9 @@ pub fn idle_ok<F: Future>(future: F) -> IdleOk<F> {
 /// What the looks at all records say together.
 struct Known {
     now: u64,
-    objects: HashMap<ObjId, Arc<Object>>,
+    objects: Ids<Arc<Object>>,
     /// Of each task those that it is in.
-    regions: HashMap<ObjId, Vec<region::Seen>>,
+    regions: Ids<Vec<region::Seen>>,
 }
 
 /// An object of which more and more becomes known.
@@ -108,11 +108,11 @@ struct Draft {
     buffer: Option<Buffer>,
 }
 
-type Drafts = HashMap<ObjId, Draft>;
+type Drafts = Ids<Draft>;
 
 impl Known {
     fn new(seen: &[Snapshot], now: u64) -> Known {
-        let mut drafts = Drafts::new();
+        let mut drafts = Drafts::with_capacity_and_hasher(seen.len(), Default::default());
         listed::for_each(|facts| {
             let draft = drafts.entry(facts.id).or_default();
             draft.made = Some(facts.made);
@@ -128,8 +128,8 @@ impl Known {
             queue_up(&mut drafts, who, wait, now);
         }
         // Tasks and threads that are there, and where tasks were spawned.
-        let alive: HashMap<_, _> = seen.iter().map(|seen| (seen.id, seen.spawned)).collect();
-        let mut regions: HashMap<ObjId, Vec<region::Seen>> = HashMap::new();
+        let alive: Ids<_> = seen.iter().map(|seen| (seen.id, seen.spawned)).collect();
+        let mut regions: Ids<Vec<region::Seen>> = Ids::default();
         for held in holder::all() {
             if let Some(region) = region::Seen::of(&held) {
                 regions.entry(region.who).or_default().push(region);
@@ -221,6 +221,10 @@ fn queue_up(drafts: &mut Drafts, who: ObjId, wait: &WaitSnapshot, now: u64) {
         draft.made = draft.made.or(made);
         // The arms of one select come one after the other.
         draft.waiters += usize::from(draft.queue.last().is_none_or(|last| last.id != who));
+        // Most things are waited for by one.
+        if draft.queue.is_empty() {
+            draft.queue.reserve_exact(1);
+        }
         draft.queue.push(Queued {
             id: who,
             reason,
@@ -302,7 +306,7 @@ pub(super) fn is_idle(seen: &WaitSnapshot) -> bool {
 }
 
 impl Object {
-    fn new(id: ObjId, mut draft: Draft, alive: &HashMap<ObjId, Option<Site>>) -> Object {
+    fn new(id: ObjId, mut draft: Draft, alive: &Ids<Option<Site>>) -> Object {
         draft.queue.sort_by_key(|queued| Reverse(queued.waited_ns));
         draft.holders.sort_by_key(|holder| Reverse(holder.held_ns));
         Object {
@@ -320,7 +324,7 @@ impl Object {
 }
 
 impl Holder {
-    fn new(held: &Holding, alive: &HashMap<ObjId, Option<Site>>, now: u64) -> Holder {
+    fn new(held: &Holding, alive: &Ids<Option<Site>>, now: u64) -> Holder {
         Holder {
             id: held.who,
             name: object::name(held.who),

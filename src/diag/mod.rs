@@ -39,6 +39,7 @@ mod dot;
 mod dump;
 mod go_text;
 mod group;
+mod ids;
 #[cfg(feature = "diag")]
 mod json;
 pub mod latency;

@@ -5,12 +5,13 @@
 //! A wait that is marked as idle is no trouble, and neither is a wait for a point in time, which comes by itself. Who waits for
 //! somebody who waits is left out as well: the other one says more.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::group::Alike;
+use super::ids::{IdSet, Ids};
 use super::words::{At, Count, Time, Who, crowd};
 use super::{Buffer, Holder, Object, Queued, TaskInfo, Wait};
 use crate::hook::{Kind, LongPoll, ObjId, WaitClass, WaitReason, object};
@@ -82,7 +83,7 @@ impl Verdict {
         let by_id = tasks.iter().map(|task| (task.id, task)).collect();
         let mut court = Court {
             tasks: by_id,
-            told: HashSet::new(),
+            told: IdSet::default(),
             verdicts: Vec::new(),
         };
         tasks.iter().for_each(|task| court.own_lock(task));
@@ -108,9 +109,9 @@ impl Verdict {
 }
 
 struct Court<'a> {
-    tasks: HashMap<ObjId, &'a TaskInfo>,
+    tasks: Ids<&'a TaskInfo>,
     /// Tasks and objects of which a verdict tells.
-    told: HashSet<ObjId>,
+    told: IdSet,
     verdicts: Vec<(u8, Verdict)>,
 }
 
@@ -317,7 +318,8 @@ impl<'a> Court<'a> {
     /// Whether who waits for this waits for somebody who is there and has a wait or a poll of his own.
     fn leads_on(&self, object: &Object) -> bool {
         let waits = |id| self.wait_of(id).is_some();
-        let holders = &mut object.holders.iter();
+        // Enough of them: with many readers there may be many waits for them as well.
+        let mut holders = object.holders.iter().take(64);
         self.tasks.contains_key(&object.id) || holders.any(|holder| waits(holder.id))
     }
 

@@ -260,3 +260,36 @@ fn written_in_pieces_it_is_the_same() {
     dump.write_text(&mut text).unwrap();
     assert_eq!(String::from_utf8(text).unwrap(), dump.to_string());
 }
+
+/// How much it was given at once, at most, and in all.
+#[derive(Default)]
+struct Pieces {
+    largest: usize,
+    all: usize,
+}
+
+impl io::Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.largest = self.largest.max(bytes.len());
+        self.all += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn many_tasks_are_never_in_memory_as_one_text() {
+    let (mut dump, _) = full();
+    dump.tasks = vec![dump.tasks[0].clone(); 4_000];
+    let written = |write: fn(&Dump, &mut Pieces) -> io::Result<()>| {
+        let mut pieces = Pieces::default();
+        write(&dump, &mut pieces).unwrap();
+        assert!(pieces.all > 5 * pieces.largest, "{}", pieces.all);
+        assert!(pieces.largest <= 1 << 16, "{}", pieces.largest);
+    };
+    written(|dump, out| dump.write_json(out));
+    written(|dump, out| dump.write_go_text(out));
+}
