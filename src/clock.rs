@@ -39,8 +39,20 @@ static RATE: AtomicU64 = AtomicU64::new(ONE);
 static REFINE_AT: AtomicU64 = AtomicU64::new(0);
 const ONE: u64 = 1 << 32;
 
+/// A line of its own: everybody reads it all the time.
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+/// What the monitor of some runtime said last, in ticks.
+static ROUGH: Line = Line(AtomicU64::new(0));
+/// Stamps between two readings.
+const SKIPS: u8 = 7;
+
 thread_local! {
     static RECENT: Cell<u64> = const { Cell::new(0) };
+    /// Stamps until the next reading, and from one reading to the next.
+    static LEFT: Cell<u8> = const { Cell::new(0) };
+    static STRIDE: Cell<u8> = const { Cell::new(0) };
 }
 
 /// Both clocks at one moment.
@@ -62,13 +74,57 @@ pub(crate) fn ticks() -> u64 {
     now
 }
 
-/// Now, in ticks, for a record only: no reading where nothing is recorded.
+/// About now, in ticks, for a record: on a worker that polls, one in [`SKIPS`] stamps and the next one are readings; those
+/// in between say what the last one said, or what the monitor said since, which looks after 10 ms at the latest. Where
+/// nobody [skips](skip_some) it is a reading.
 #[inline]
 pub(crate) fn stamp() -> u64 {
-    match cfg!(gochan_off) {
-        true => recent(),
-        false => ticks(),
+    if cfg!(gochan_off) {
+        return recent();
     }
+    LEFT.with(|left| match left.get().checked_sub(1) {
+        Some(fewer) => {
+            left.set(fewer);
+            // ORDERING: Relaxed: a number that stands for itself.
+            let now = recent().max(ROUGH.0.load(Relaxed));
+            RECENT.with(|recent| recent.set(now));
+            now
+        }
+        None => {
+            left.set(STRIDE.with(Cell::get));
+            ticks()
+        }
+    })
+}
+
+/// The thread's time goes on without stamps, as while it sleeps: the next one is a reading.
+#[inline]
+pub(crate) fn stale() {
+    LEFT.with(|left| left.set(0));
+}
+
+/// This thread polls one task after the other, until the guard is dropped.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn skip_some() -> Skipping {
+    STRIDE.with(|stride| stride.set(SKIPS));
+    Skipping(())
+}
+
+/// See [`skip_some`].
+#[must_use = "dropping it ends it"]
+pub(crate) struct Skipping(());
+
+impl Drop for Skipping {
+    fn drop(&mut self) {
+        STRIDE.with(|stride| stride.set(0));
+        stale();
+    }
+}
+
+/// For the monitor: all threads may know what time it is.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn tell_all() {
+    ROUGH.0.store(ticks(), Relaxed);
 }
 
 /// What [`ticks`] last said on this thread: for whoever can do with that and not with the cost of a reading.

@@ -138,6 +138,16 @@ fn waiting() -> Latency {
 }
 
 impl Latency {
+    /// Of times that were counted elsewhere: their sum and their longest as well as the buckets tell.
+    #[cfg(feature = "diag")]
+    pub(super) fn of(times: Histogram) -> Latency {
+        let each = times.buckets();
+        let total = each.map(|(times, count)| times.start.as_secs_f64() * count as f64);
+        let total = Duration::try_from_secs_f64(total.sum()).unwrap_or(Duration::MAX);
+        let max = times.quantile(1.0);
+        Latency { times, total, max }
+    }
+
     fn count_one(&mut self, ns: u64) {
         self.times.count_one(ns);
         self.total += Duration::from_nanos(ns);

@@ -44,6 +44,8 @@ mod ids;
 mod json;
 pub mod latency;
 mod look;
+#[cfg(feature = "diag")]
+pub mod metrics;
 mod object;
 pub mod profile;
 #[cfg(all(feature = "diag", unix))]

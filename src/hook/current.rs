@@ -107,7 +107,7 @@ impl Entered {
             if yielded {
                 record.requeued(clock::recent());
             } else if !record.is_parked() {
-                record.park_foreign(clock::stamp());
+                record.park_foreign(super::stamp());
             }
         }
         yielded
@@ -350,6 +350,8 @@ impl Drop for Blocked {
             slot.budget.set(self.budget);
             slot.yielded.set(self.yielded);
         });
+        // It may have slept.
+        clock::stale();
         if let Some(record) = self.record {
             record.resumed(self.before);
         }
@@ -381,6 +383,7 @@ pub(crate) struct InBlocking(&'static Record);
 
 impl Drop for InBlocking {
     fn drop(&mut self) {
+        clock::stale();
         self.0.resumed(State::Running);
     }
 }

@@ -49,6 +49,8 @@ use std::panic::Location;
 // The mask is the real machine's under loom as well: nobody subscribes in a model.
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
+use crate::clock;
+
 pub use self::long::{LongPoll, LongPollCause};
 pub use self::object::{Kind, ObjId, name};
 pub use self::subscriber::{
@@ -167,6 +169,16 @@ pub(crate) const MODE: u32 = 1 << 9;
 /// Whether anything is recorded at all. Not under the private cfg `gochan_off`, against which the cost of recording is
 /// measured: such a program runs as always, and says nothing.
 pub(crate) const RECORDED: bool = !cfg!(gochan_off);
+
+/// About now, in ticks, for a record; exactly now while somebody listens.
+#[inline]
+pub(crate) fn stamp() -> u64 {
+    // ORDERING: Relaxed: as in `on`.
+    match RECORDED && MASK.load(Relaxed) != 0 {
+        true => clock::ticks(),
+        false => clock::stamp(),
+    }
+}
 
 /// The events that somebody listens to.
 static MASK: AtomicU32 = AtomicU32::new(0);

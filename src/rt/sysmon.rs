@@ -29,6 +29,7 @@ use super::parker::Parker;
 use super::schedtrace::Trace;
 use super::shared::Shared;
 use super::threads::{AbortOnPanic, Seated, Threads};
+use crate::clock;
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
@@ -128,6 +129,7 @@ impl Sysmon {
         self.shared.idle.nap.enter(&parker);
         while !self.shared.is_closing() {
             self.sleep(&parker);
+            clock::tell_all();
             let now = Instant::now();
             let mut busy = false;
             self.looks.resize(self.shared.slots.span(), Look::default());

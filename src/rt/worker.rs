@@ -23,6 +23,7 @@ use super::parker::Parker;
 use super::poller::Poller;
 use super::seat::{Seat, Taker};
 use super::shared::Shared;
+use crate::clock;
 use crate::shim::{Arc, yield_now};
 use crate::task::{Outcome, Place, Runnable};
 use crate::wait::wakes::Wakes;
@@ -66,6 +67,7 @@ impl Worker {
         if !self.goes_on() {
             return;
         }
+        let _skipping = clock::skip_some();
         loop {
             match self.next() {
                 Next::Task(task) => {
@@ -223,6 +225,7 @@ impl Worker {
             core.show(&self.shared);
             self.sleep_as(core.slot, searching, &mut wakes);
             core.tally.wake();
+            clock::stale();
             core.searching = true;
         }
         self.put_core(core);

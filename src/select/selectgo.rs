@@ -38,7 +38,6 @@ use std::task::{Context, Poll};
 
 use super::look::{self, Order};
 use super::table::{Dyn, Held, Table};
-use crate::clock;
 use crate::hook::{self, ArmNote, Note, WaitReason, current};
 use crate::wait::case::Kind;
 use crate::wait::op::out_of_budget;
@@ -186,7 +185,7 @@ impl Core {
         if won.is_none() {
             let waker = foreign.take().unwrap_or_else(|| cx.waker().clone());
             if self.since == 0 {
-                self.since = clock::stamp();
+                self.since = hook::stamp();
             }
             let note = self.ready_note(table);
             // Once it is there it stays in its place: a select is pinned when it waits.

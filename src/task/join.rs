@@ -14,8 +14,7 @@ use std::task::{Context, Poll};
 use ::parking_lot::Mutex;
 
 use super::joint::Joint;
-use crate::clock;
-use crate::hook::{ArmNote, Note, ObjId, WaitReason, current};
+use crate::hook::{self, ArmNote, Note, ObjId, WaitReason, current};
 
 /// The handle of a task: awaiting it gives what the task returned.
 ///
@@ -134,7 +133,7 @@ impl<T> JoinHandle<T> {
 
     fn note_wait(&mut self) {
         if self.since == 0 {
-            self.since = clock::stamp();
+            self.since = hook::stamp();
         }
         current::park(&Note {
             task: current::task_id(),

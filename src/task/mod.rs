@@ -31,7 +31,6 @@ pub(crate) use self::raw::{Header, Outcome, Place, Runnable, Schedule, claim};
 #[cfg_attr(not(feature = "rt"), allow(unused_imports))]
 pub(crate) use self::waker::is_own_waker;
 
-use crate::clock;
 use crate::hook::record::Birth;
 use crate::hook::type_name::TypeName;
 use crate::hook::{self, Kind, ObjId, current, object, registry};
@@ -84,7 +83,7 @@ where
         runtime: spawn.runtime,
         type_name: Some(type_name),
     };
-    record.spawned(&birth, clock::stamp());
+    record.spawned(&birth, hook::stamp());
     if hook::on(hook::SPAWN) {
         hook::spawned(hook::Spawn {
             task: id,

@@ -31,8 +31,7 @@ use super::queue::{Queue, Sudog};
 use super::reason::WaitReason;
 use super::waiter::{How, Seen, Slot, Waiter};
 use super::wakes::Wakes;
-use crate::clock;
-use crate::hook::{Note, current};
+use crate::hook::{self, Note, current};
 use crate::shim::{LOOKS, spin_loop};
 
 /// What a look without the lock saw of an object.
@@ -385,7 +384,7 @@ impl<O: Op> Park<O> {
         waker: Waker,
         wakes: &mut Wakes,
     ) -> Note {
-        let note = note(&self.op, clock::stamp());
+        let note = note(&self.op, hook::stamp());
         self.op.before_wait(inner, wakes);
         let told = Slot::note_in_queue(|| (note, self.op.queue(inner).len() + 1, false));
         let waiter = self.waiter.write(Waiter::parked(waker, told));
