@@ -6,13 +6,13 @@ use openmetrics_parser::openmetrics::parse_openmetrics;
 
 #[test]
 fn somebody_elses_parser_reads_it() {
-    let runtime = crate::Runtime::builder().workers(2).build().unwrap();
-    let stuck = runtime.go(crate::sleep(Duration::from_secs(3_600)));
+    let runtime = crate::rt::Runtime::builder().workers(2).build().unwrap();
+    let stuck = runtime.go(crate::time::sleep(Duration::from_secs(3_600)));
     let _recording = latency::record();
     let text = runtime.block_on(async {
-        crate::go(async {}).await.unwrap();
+        crate::rt::go(async {}).await.unwrap();
         while !text().contains("reason=\"sleep\"") {
-            crate::yield_now().await;
+            crate::rt::yield_now().await;
         }
         text()
     });
