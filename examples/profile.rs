@@ -4,6 +4,7 @@
 //! cargo run --release --example profile -- --out DIR
 //! go tool pprof -top DIR/block.pb.gz
 //! go tool pprof -http=localhost:8080 DIR/wall.pb.gz
+//! go tool trace DIR/go.trace                  # DIR/perfetto.pftrace is for https://ui.perfetto.dev
 //! ```
 //!
 //! Clients lock the one ledger, and keep it while they look into a read-write locked price list; each sale goes through a
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use gochan::diag::profile::{self, Profile};
+use gochan::diag::trace::Recorder;
 use gochan::diag::{self, stats};
 use gochan::sync::mutex::MutexGuard;
 use gochan::sync::{Mutex, RwMutex};
@@ -55,6 +57,7 @@ async fn client(shop: Arc<Shop>, number: usize) -> u64 {
         shop.audit.send(price).await.expect("the auditor is there");
         sales += 1;
     }
+    diag::log("client", format_args!("{sales} sales"));
     sales
 }
 
@@ -155,7 +158,7 @@ fn write(out: &Path, name: &str, profile: &Profile) -> io::Result<()> {
 }
 
 /// Everything that can be written of the shop while it is open.
-fn watch(args: &Args) -> io::Result<()> {
+fn watch(args: &Args, recorder: &Recorder) -> io::Result<()> {
     let out = &args.out;
     let wall = profile::wall(Duration::from_millis(args.time), 199);
     write(out, "wall.pb.gz", &wall)?;
@@ -165,6 +168,11 @@ fn watch(args: &Args) -> io::Result<()> {
     write(out, "threadcreate.pb.gz", &profile::threadcreate())?;
     std::fs::write(out.join("dump.json"), diag::dump().to_json())?;
     println!("dump.json");
+    let trace = recorder.snapshot();
+    std::fs::write(out.join("go.trace"), trace.to_go_trace())?;
+    std::fs::write(out.join("perfetto.pftrace"), trace.to_perfetto())?;
+    let (events, length) = (trace.events().len(), trace.length());
+    println!("go.trace, perfetto.pftrace: {events} events in {length:?}");
     Ok(())
 }
 
@@ -174,12 +182,13 @@ fn main() -> io::Result<()> {
     diag::set_block_profile_rate(1);
     diag::set_mutex_profile_fraction(1);
     let recording = stats::record();
+    let recorder = Recorder::start().map_err(io::Error::other)?;
     let rt = Runtime::builder()
         .workers(2)
         .build()
         .map_err(io::Error::other)?;
     let (shop, people, _quit, _never) = rt.block_on(async { open_shop(args.clients) });
-    let watched = watch(&args);
+    let watched = watch(&args, &recorder);
     let (sales, taken, audited) = rt.block_on(close_shop(shop, people));
     println!("{sales} sales, {taken} taken, {audited} audited");
     drop(recording);

@@ -38,6 +38,7 @@
 //! | time | `sleep`, `timeout`, `after`, `tick`, `time` |
 //! | sockets, signals | `net`, `signal`, with the feature `net` |
 //! | who waits for what | [`diag::dump`] |
+//! | what happened just before now | [`diag::trace::Recorder`] |
 //! | every wait and wake, as it happens | [`hook`] |
 //!
 //! Operations are futures that know nothing but the waker of whoever polls them: one channel serves tasks of this
