@@ -39,11 +39,13 @@ pub enum Level {
     Off,
     Basic,
     Latency,
+    Stats,
+    Profiles,
     Recorder,
 }
 
 /// With the words for the table.
-const LEVELS: [(Level, &str, &str); 4] = [
+const LEVELS: [(Level, &str, &str); 6] = [
     (Level::Off, "off", "nothing is recorded"),
     (
         Level::Basic,
@@ -54,6 +56,16 @@ const LEVELS: [(Level, &str, &str); 4] = [
         Level::Latency,
         "latency",
         "and histograms of scheduling latency and polls",
+    ),
+    (
+        Level::Stats,
+        "stats",
+        "the default and statistics of contention",
+    ),
+    (
+        Level::Profiles,
+        "profiles",
+        "the default and the profiles block and mutex, as Go's tests take them",
     ),
     (
         Level::Recorder,
@@ -81,6 +93,11 @@ impl Level {
         match self {
             Level::Off | Level::Basic => {}
             Level::Latency => std::mem::forget(gochan::diag::latency::record()),
+            Level::Stats => std::mem::forget(gochan::diag::stats::record()),
+            Level::Profiles => {
+                gochan::diag::set_block_profile_rate(10_000);
+                gochan::diag::set_mutex_profile_fraction(10);
+            }
             Level::Recorder => {
                 let recorder = gochan::diag::trace::Recorder::start();
                 std::mem::forget(recorder.map_err(|e| e.to_string())?);
