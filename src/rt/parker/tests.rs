@@ -130,16 +130,17 @@ fn loom_woken_on_the_way_to_the_poller_v_next_keeper() {
             work: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
         });
-        let (next, posts) = (Arc::clone(&pair), Arc::clone(&pair));
-        let working = thread::spawn(move || next.sleep_and_work(1));
-        let posting = thread::spawn(move || {
-            posts.post();
-            posts.post();
-        });
-        // Here, where it takes no preemption to begin with it.
-        pair.sleep_and_work(0);
-        working.join().unwrap();
-        posting.join().unwrap();
+        let workers: Vec<_> = (0..2)
+            .map(|slot| {
+                let pair = Arc::clone(&pair);
+                thread::spawn(move || pair.sleep_and_work(slot))
+            })
+            .collect();
+        pair.post();
+        pair.post();
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
 }
 
