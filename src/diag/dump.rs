@@ -64,7 +64,7 @@ pub struct TaskInfo {
     pub polls: u64,
     /// The task that woke it last; `None` if it never was woken, or from outside of tasks.
     pub woken_by: Option<ObjId>,
-    /// The regions that it is in ([`region!`](crate::diag::region)), the outermost first.
+    /// The regions that it is in (`region!`), the outermost first.
     pub regions: Vec<RegionInfo>,
     /// Its labels ([`label`](crate::diag::label)), keys and values.
     pub labels: Vec<(Arc<str>, Arc<str>)>,

@@ -2,7 +2,7 @@
 //!
 //! What it is not: a part of the scheduler. It listens at the waist, and while nobody [records](record) it is not there.
 //!
-//! 1. Each thread counts in [`Own`] cells: a store for each number, no lock, nothing shared. They are never freed; those of
+//! 1. Each thread counts in cells of its own: a store for each number, no lock, nothing shared. They are never freed; those of
 //!    a thread that has ended are the next one's, counts and all.
 //! 2. What is read is the sum over all threads since the program began. Only differences of two readings belong to a time.
 //! 3. Tasks that are runnable at the moment of a reading are counted in it as if they ran now: else a program in which

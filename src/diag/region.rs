@@ -85,7 +85,7 @@ impl RegionName {
     }
 }
 
-/// A region of a task's work, as [`region!`](crate::diag::region) begins it; it ends when this is dropped.
+/// A region of a task's work, as `region!` begins it; it ends when this is dropped.
 ///
 /// It is the region of the task that began it, even if another one drops the guard.
 #[must_use = "a region lasts as long as its guard"]

@@ -16,7 +16,7 @@ const LONGEST: usize = TEXTS * TEXT;
 
 /// Writes a line into the recording, in the name of the current task: `category` says of what sort, `message` what.
 ///
-/// While no [`Recorder`](super::trace::Recorder) runs it costs a nanosecond, and `message` is not formatted. 465 bytes of it are kept.
+/// While no [`Recorder`](crate::diag::trace::Recorder) runs it costs a nanosecond, and `message` is not formatted. 465 bytes of it are kept.
 /// As Go's `runtime/trace.Log`.
 ///
 /// # Examples
@@ -42,7 +42,7 @@ pub fn log(category: &'static str, message: impl fmt::Display) {
 
 /// Writes the value of a counter into the recording: a curve beside the tasks.
 ///
-/// While no [`Recorder`](super::trace::Recorder) runs it costs a nanosecond.
+/// While no [`Recorder`](crate::diag::trace::Recorder) runs it costs a nanosecond.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 //! The flight recorder, and what can be made of its recordings.
 //!
 //! A [`Recorder`] writes down what every task does, all the time, in a fixed amount of memory: spawn, poll, wait, wake-up, end, and
-//! what the program says itself ([`region!`](crate::diag::region), [`log`](crate::diag::log), [`counter`](crate::diag::counter)).
+//! what the program says itself (`region!`, [`log`](crate::diag::log()), [`counter`](crate::diag::counter())).
 //! Its [`snapshot`](Recorder::snapshot) is a [`Trace`], of which a program can read the events, and which, with the feature `diag`,
 //! others can open: <https://ui.perfetto.dev> ([`Trace::to_perfetto`]) and `go tool trace` ([`Trace::to_go_trace`]).
 //!
