@@ -2,7 +2,7 @@
 //!
 //! ```
 //! let text = gochan::diag::metrics::text();
-//! assert!(text.contains("# TYPE gochan_tasks gauge"));
+//! assert!(text.contains("# TYPE gochan_oldest_runnable_seconds gauge"));
 //! assert!(text.ends_with("# EOF\n"));
 //! ```
 //!
