@@ -335,10 +335,13 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    /// Looks again whether the wait is over.
+    /// Looks again whether the wait is over. A poll that blocks in its task's name is still the same poll: whoever watches for
+    /// long ones goes by its number.
     pub(crate) fn start_poll(&self) {
-        if let Some(record) = self.record {
-            record.start_poll();
+        match self.record {
+            Some(record) if self.outer.record.is_some() => record.resumed(State::Running),
+            Some(record) => record.start_poll(),
+            None => {}
         }
     }
 }

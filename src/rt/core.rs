@@ -18,6 +18,8 @@ use crate::util::rng;
 
 /// At the latest after so many polls a worker looks at what it else only looks at when it has nothing to do. As in Go.
 const FAIRNESS: u64 = 61;
+/// The same while polls are as long as a time slice.
+const LONG_FAIRNESS: u64 = 4;
 /// The longest a pair of tasks may go on waking each other before others have their turn.
 const SLICE_NS: u64 = 200_000;
 /// The looks of a searching worker are 3 microseconds apart.
@@ -93,6 +95,10 @@ impl Core {
         } else {
             (2 * self.stride).min(FAIRNESS)
         };
+        if long {
+            // It gets one task for so many polls, however long they are; and what threads without a core wake lies there.
+            self.global_at = self.global_at.min(self.tally.polls + LONG_FAIRNESS);
+        }
         self.tend_at = self.tally.polls + self.stride;
         self.tended = now;
         self.show(shared);

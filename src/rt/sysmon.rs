@@ -221,6 +221,10 @@ impl Sysmon {
             return false;
         }
         let Some(task) = queue.steal_next() else {
+            // What lies in the ring may have been queued without a wake: its worker was to get to it soon.
+            if queue.len() > 0 {
+                shared.idle.wake_one();
+            }
             return false;
         };
         shared.inject.push(task);
