@@ -6,6 +6,7 @@ mod common;
 mod faults;
 #[path = "net/hostile.rs"]
 mod hostile;
+#[cfg(feature = "hyper")]
 #[path = "net/http.rs"]
 mod http;
 #[path = "net/others.rs"]

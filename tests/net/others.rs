@@ -153,6 +153,7 @@ fn the_traits_of_futures_io() {
 }
 
 #[test]
+#[cfg(feature = "tokio-io")]
 fn the_traits_of_tokio() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     watch(|| {
