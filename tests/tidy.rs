@@ -52,6 +52,10 @@ const UNSAFE: &[(&str, &str)] = &[
         "lends a core to its thread, and takes it away from there, by a pair of barriers",
     ),
     (
+        "src/rt/turn.rs",
+        "lends what is inside to the one thread that has taken the word",
+    ),
+    (
         "src/rt/seat/tests.rs",
         "counts in loom's cell, to see who is at the core at the same time",
     ),

@@ -2,7 +2,7 @@
 //!
 //! Go's G/M/P shape: a task is a G, a thread an M, and a worker's slot with its run queue a P.
 // Inside, in reading order: `queue` is a slot's run queue, `slots` all of them, `inject` the global one, `idle` the protocol of sleeping and
-// waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `core` a worker's slot, `worker` the loop, `seat` where
+// waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `turn` whose it is to look, `core` a worker's slot, `worker` the loop, `seat` where
 // it keeps its slot, `threads` the threads and who holds which slot, `spares` the exchange between them, `sysmon` the thread that
 // watches them and `nap` its sleep, `shared` what they share and the end of it, `context` which of it a thread belongs to.
 // `counters` is what slots have done, `metrics` shows it as a value, `schedtrace` as Go's lines, `debug` says which of them.
@@ -40,6 +40,8 @@ mod spares;
 mod spawn;
 mod sysmon;
 mod threads;
+#[cfg(any(feature = "net", test))]
+mod turn;
 mod worker;
 mod yield_now;
 

@@ -12,8 +12,8 @@
 //! ```
 //! 1. Whoever changes POLLING interrupts the poller, nobody else does: a wake of a thread that is not in there costs no
 //!    write to the poller's descriptor.
-//! 2. The owner enters POLLING only while it holds the poller's lock, and keeps that until it is out: an interrupt ends
-//!    this thread's wait and not, before that has begun, somebody else's look.
+//! 2. The owner enters POLLING only in its [`Turn`] of the poller, and keeps that until it is out: an interrupt ends this thread's
+//!    wait and not, before that has begun, somebody else's look.
 //! 3. A wake or nudge that comes before the sleep has begun is in the word, or in the token of the thread's unpark.
 //!
 //! Ordering pair: `wake` and `nudge` (Release) -> `take` (Acquire): what the waker did, above all that the thread is out of
@@ -22,6 +22,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+#[cfg(any(feature = "net", test))]
+use super::turn::Turn;
 use crate::shim::{Arc, AtomicU32, Ordering, park, thread};
 use Ordering::{AcqRel, Acquire, Relaxed};
 
@@ -82,20 +84,28 @@ impl Parker {
         self.take()
     }
 
-    /// The same in the poller, whose lock the caller holds: `poll` waits there, and `interrupt`, always the same one, makes it
-    /// return.
-    #[cfg_attr(not(feature = "net"), allow(dead_code))]
-    pub(super) fn park_polling(
+    /// The same in the poller: `poll` waits there, and `interrupt`, always the same one, makes it return.
+    ///
+    /// If it is another one's turn, that one looks without waiting, or is a keeper that has just been interrupted. Or it is the keeper
+    /// by now, for we were woken after we had seen that it is us: so we must not wait for it where nobody can wake us, and park for
+    /// `busy` at most.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn park_polling<T>(
         &self,
+        turn: &Turn<T>,
+        busy: Duration,
         interrupt: impl FnOnce() -> Interrupt,
-        poll: impl FnOnce(),
+        poll: impl FnOnce(&mut T),
     ) -> bool {
-        self.interrupt.get_or_init(interrupt);
-        let enter = self.word.compare_exchange(EMPTY, POLLING, AcqRel, Acquire);
-        if enter.is_ok() {
-            poll();
-        }
-        self.take()
+        let slept = turn.try_with(|engine| {
+            self.interrupt.get_or_init(interrupt);
+            let enter = self.word.compare_exchange(EMPTY, POLLING, AcqRel, Acquire);
+            if enter.is_ok() {
+                poll(engine);
+            }
+            self.take()
+        });
+        slept.unwrap_or_else(|| self.park(Some(busy)))
     }
 
     /// Whether the thread was woken; a nudge is forgotten.

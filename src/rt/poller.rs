@@ -19,7 +19,8 @@
 //! the worker that looked, and to the global queue if that was no worker.
 //!
 //! Invariants
-//! 1. One thread at a time is in the system's call: it holds `engine`. Locks in order: `engine`, `sources`, a source's.
+//! 1. One thread at a time is in the system's call: it has the [`Turn`] of `engine`, for which nobody waits. Locks in order: `sources`, a
+//!    source's.
 //! 2. No foreign code under a lock: wakers are collected, and fired by the caller, who has left the poller by then.
 //! 3. Every source in `sources` is registered with the system, for changes in both directions, from [`add`](Poller::add) to
 //!    [`remove`](Poller::remove) or [`shut`](Poller::shut).
@@ -43,8 +44,9 @@ use slab::Slab;
 
 use super::parker::Parker;
 use super::source::{Source, Way};
+use super::turn::Turn;
 use crate::clock;
-use crate::shim::{Arc, AtomicU64, Mutex, MutexGuard, Ordering::Relaxed};
+use crate::shim::{Arc, AtomicU64, Mutex, Ordering::Relaxed};
 use crate::wait::wakes::Wakes;
 
 /// Until a keeper that finds somebody else in the poller tries again.
@@ -67,7 +69,7 @@ pub(super) struct Place(OnceLock<Arc<Poller>>);
 /// The poller of one runtime.
 pub(crate) struct Poller {
     registry: Registry,
-    engine: Mutex<Engine>,
+    engine: Turn<Engine>,
     alarm: std::sync::Arc<Alarm>,
     sources: Mutex<Sources>,
     /// When somebody last looked, in ticks.
@@ -118,7 +120,7 @@ impl Poller {
         let events = Events::with_capacity(EVENTS);
         Ok(Arc::new(Poller {
             registry,
-            engine: Mutex::new(Engine { poll, events }),
+            engine: Turn::new(Engine { poll, events }),
             alarm,
             sources: Mutex::new(Sources::default()),
             looked: AtomicU64::new(clock::ticks()),
@@ -181,9 +183,8 @@ impl Poller {
 
     /// Looks without waiting, unless somebody else is at it: who was waited for goes to `wakes`.
     pub(super) fn try_collect(&self, wakes: &mut Wakes) {
-        if let Some(mut engine) = self.engine.try_lock() {
-            self.look(&mut engine, Some(Duration::ZERO), wakes);
-        }
+        self.engine
+            .try_with(|engine| self.look(engine, Some(Duration::ZERO), wakes));
     }
 
     /// Waits until there is an event, `parker` is woken or nudged, or the time is over. True: woken.
@@ -193,28 +194,21 @@ impl Poller {
         timeout: Option<Duration>,
         wakes: &mut Wakes,
     ) -> bool {
-        // Whoever has it looks without waiting, or is a keeper that has just been interrupted. Or it is the keeper by now, for
-        // we were woken after we had seen that it is us: so we must not wait for it where nobody can wake us.
-        let Some(mut engine) = self.engine.try_lock() else {
-            return parker.park(Some(timeout.map_or(BUSY, |left| left.min(BUSY))));
-        };
+        let busy = timeout.map_or(BUSY, |left| left.min(BUSY));
         parker.park_polling(
+            &self.engine,
+            busy,
             || {
                 let alarm = std::sync::Arc::clone(&self.alarm);
                 // It fails only when the counter behind it is full: then the poller returns anyway.
                 Box::new(move || drop(alarm.wake()))
             },
-            || self.wait(&mut engine, timeout, wakes),
+            |engine| self.wait(engine, timeout, wakes),
         )
     }
 
     /// The system rounds a wait up to milliseconds. So most of it is slept as it comes, and what is left then to the point.
-    fn wait(
-        &self,
-        engine: &mut MutexGuard<'_, Engine>,
-        timeout: Option<Duration>,
-        wakes: &mut Wakes,
-    ) {
+    fn wait(&self, engine: &mut Engine, timeout: Option<Duration>, wakes: &mut Wakes) {
         match timeout {
             Some(left) if left < FINE => {
                 nap(self.registry.as_fd(), left);
@@ -229,13 +223,8 @@ impl Poller {
         }
     }
 
-    fn look(
-        &self,
-        engine: &mut MutexGuard<'_, Engine>,
-        timeout: Option<Duration>,
-        wakes: &mut Wakes,
-    ) {
-        let Engine { poll, events } = &mut **engine;
+    fn look(&self, engine: &mut Engine, timeout: Option<Duration>, wakes: &mut Wakes) {
+        let Engine { poll, events } = engine;
         match poll.poll(events, timeout) {
             Ok(()) if events.is_empty() => {}
             Ok(()) => self.report(events, wakes),

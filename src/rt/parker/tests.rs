@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::rt::idle::Idle;
-use crate::shim::{AtomicUsize, Condvar, Mutex, model};
+use crate::rt::turn::Turn;
+use crate::shim::{AtomicUsize, Condvar, Mutex, model, yield_now};
 
 /// A poller: it waits for its interrupt, and whoever looks takes that.
 struct Engine {
-    /// As the poller's lock: one looks at a time.
-    turn: Mutex<()>,
+    /// As the poller's: one looks at a time.
+    turn: Turn<()>,
     interrupted: Mutex<bool>,
     changed: Condvar,
 }
@@ -15,7 +16,7 @@ struct Engine {
 impl Engine {
     fn new() -> Arc<Engine> {
         Arc::new(Engine {
-            turn: Mutex::new(()),
+            turn: Turn::new(()),
             interrupted: Mutex::new(false),
             changed: Condvar::new(),
         })
@@ -37,18 +38,21 @@ impl Engine {
         *interrupted = false;
     }
 
-    /// As `Poller::sleep`: who finds another one in there parks where it can be woken.
+    /// As `Poller::sleep`.
     fn sleep(this: &Arc<Self>, parker: &Parker) -> bool {
-        let Some(_turn) = this.turn.try_lock() else {
-            return parker.park(None);
-        };
-        parker.park_polling(|| Engine::interrupt(this), || this.wait())
+        let interrupt = || Engine::interrupt(this);
+        parker.park_polling(&this.turn, Duration::ZERO, interrupt, |()| this.wait())
     }
 
     /// As `Poller::try_collect`, but one that waits for its turn: what it must not do is to look out of turn.
     fn look(&self) {
-        let _turn = self.turn.lock();
-        *self.interrupted.lock() = false;
+        while self
+            .turn
+            .try_with(|()| *self.interrupted.lock() = false)
+            .is_none()
+        {
+            yield_now();
+        }
     }
 }
 
