@@ -116,9 +116,23 @@ pub(crate) struct Skipping(());
 
 impl Drop for Skipping {
     fn drop(&mut self) {
-        STRIDE.with(|stride| stride.set(0));
-        stale();
+        skip_none();
     }
+}
+
+/// This thread may be in a poll that nobody watches, and so no monitor be awake: each stamp is a reading, until it
+/// [skips](skip_again) some again or its [guard](skip_some) is renewed.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn skip_none() {
+    STRIDE.with(|stride| stride.set(0));
+    stale();
+}
+
+/// After [`skip_none`], on a worker.
+#[cfg_attr(not(feature = "rt"), allow(dead_code))]
+pub(crate) fn skip_again() {
+    STRIDE.with(|stride| stride.set(SKIPS));
+    stale();
 }
 
 /// For the monitor: all threads may know what time it is.

@@ -657,6 +657,85 @@ fn a_long_poll_is_told_while_it_lasts() {
     assert!(next.wait().unwrap().is_none());
 }
 
+/// Told of one task's long poll, it listens until it is let go.
+struct Blocks {
+    of: Mutex<Option<hook::ObjId>>,
+    called: AtomicBool,
+    let_go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Subscriber for Blocks {
+    fn events(&self) -> Events {
+        Events::LONG_POLL
+    }
+    fn on_long_poll(&self, event: &LongPoll) {
+        if *self.of.lock().unwrap() == Some(event.task) {
+            self.called.store(true, SeqCst);
+            let _ = self.let_go.lock().unwrap().recv();
+        }
+    }
+}
+
+/// The monitor goes on: it takes the next stuck poll's slot over.
+#[test]
+fn a_subscriber_that_blocks_holds_nobody_up() {
+    let (let_go, gate) = mpsc::channel();
+    let blocks = Arc::new(Blocks {
+        of: Mutex::default(),
+        called: AtomicBool::new(false),
+        let_go: Mutex::new(gate),
+    });
+    let _subscribed = hook::subscribe(Arc::clone(&blocks));
+    let rt = runtime(1);
+    let done = Arc::new(AtomicBool::new(false));
+    let stuck = || {
+        let done = Arc::clone(&done);
+        rt.go(async move {
+            while !done.load(SeqCst) {
+                std::thread::yield_now();
+            }
+        })
+    };
+    let first = stuck();
+    *blocks.of.lock().unwrap() = Some(first.id());
+    while !blocks.called.load(SeqCst) {
+        std::thread::yield_now();
+    }
+    let second = stuck();
+    let set = Arc::clone(&done);
+    let third = rt.go(async move { set.store(true, SeqCst) });
+    for task in [first, second, third] {
+        task.wait().unwrap();
+    }
+    let_go.send(()).unwrap();
+}
+
+/// A poll that blocks for moments, again and again, is one poll to the monitor. There is no thread that could go on with its slot.
+#[test]
+fn a_poll_that_blocks_for_moments_does_not_keep_its_runnext() {
+    let rt = Runtime::builder()
+        .workers(2)
+        .max_threads(2)
+        .build()
+        .unwrap();
+    let (tx, rx) = chan::<()>(0);
+    let sending = std::thread::spawn(move || while tx.send_blocking(()).is_ok() {});
+    let ran = rt.go(async move {
+        let ran = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&ran);
+        drop(go(async move { set.store(true, SeqCst) }));
+        for _ in 0..500_000 {
+            if ran.load(SeqCst) {
+                return true;
+            }
+            rx.recv_blocking().unwrap();
+        }
+        false
+    });
+    assert!(ran.wait().unwrap(), "in half a million waits");
+    sending.join().unwrap();
+}
+
 /// What the thread does tells whether the task computes or waits where it should not.
 #[test]
 #[cfg(target_os = "linux")]

@@ -335,6 +335,51 @@ fn workers_beyond_the_limits_are_refused() {
     assert_eq!(rt.metrics().max_threads, 2);
 }
 
+/// A thread in a blocking call counts: there are as many workers then as there are threads for, and more once it is through.
+#[test]
+fn without_a_thread_there_are_as_many_workers_as_there_are_threads_for() {
+    let rt = Runtime::builder()
+        .workers(1)
+        .max_threads(3)
+        .build()
+        .unwrap();
+    let (let_go, gate) = mpsc::channel::<()>();
+    let (begun, begin) = mpsc::channel();
+    let call = rt.go(async move {
+        // Somebody waits for the slot, so that it is handed over at once.
+        drop(go(async {}));
+        blocking(|| {
+            begun.send(()).unwrap();
+            gate.recv().unwrap();
+        });
+    });
+    begin.recv().unwrap();
+    let error = rt.set_max_procs(4).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no thread for a worker: the runtime's threads are all taken"
+    );
+    // One for the call, two for workers, the third of which would have been the fourth.
+    assert_eq!((rt.workers(), rt.metrics().workers.len()), (2, 2));
+    let together = Arc::new(std::sync::Barrier::new(2));
+    let both = [Arc::clone(&together), together].map(|place| {
+        rt.go(async move {
+            place.wait();
+        })
+    });
+    for one in both {
+        one.wait().unwrap();
+    }
+    let_go.send(()).unwrap();
+    call.wait().unwrap();
+    // The call's thread waits for another slot, or will soon.
+    while rt.metrics().spare_threads == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(rt.set_max_procs(3).unwrap(), 2);
+    assert_eq!(settle(&rt).workers.len(), 3);
+}
+
 /// While the runtime is shutting down there is no thread for another worker.
 #[test]
 fn a_runtime_at_its_end_takes_no_more_workers() {

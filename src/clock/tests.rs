@@ -50,3 +50,25 @@ fn a_rate_between_equal_readings_is_one() {
     let earlier = Reading { tick: 3, at };
     assert_eq!(rate_between(same, earlier), ONE);
 }
+
+/// On a worker most stamps are what was read before; in a poll that nobody watches each is read.
+#[test]
+fn stamps_of_a_poll_that_nobody_watches_are_readings() {
+    let _worker = skip_some();
+    let reads = |stamps: u32| {
+        let read = |_: &u32| {
+            let before = match SOURCE.load(Relaxed) {
+                COUNTER => counter(),
+                _ => return true,
+            };
+            stamp() >= before
+        };
+        (0..stamps).filter(read).count()
+    };
+    ticks();
+    assert!(reads(80) < 80 || SOURCE.load(Relaxed) != COUNTER);
+    skip_none();
+    assert_eq!(reads(80), 80);
+    skip_again();
+    assert!(reads(80) < 80 || SOURCE.load(Relaxed) != COUNTER);
+}

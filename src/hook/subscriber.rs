@@ -234,7 +234,8 @@ pub trait Subscriber: Send + Sync + 'static {
 
     /// A poll has lasted for more than 10 ms and goes on. Told again after 100 ms, 1 s and so on.
     ///
-    /// This one runs on the runtime's monitor thread: who blocks it keeps it from its work.
+    /// This one runs on a thread of the runtime's own that does nothing else, and which the runtime's end waits for. The poll may be
+    /// over by then. Who blocks it hears no more: 64 long polls are kept, later ones left out.
     fn on_long_poll(&self, event: &LongPoll) {
         let _ = event;
     }

@@ -17,6 +17,7 @@ use std::panic::Location;
 use super::context;
 use super::threads::Threads;
 use super::worker::Worker;
+use crate::clock;
 use crate::hook::record::Record;
 use crate::hook::{WaitReason, current};
 use crate::shim::has_heavy_barrier;
@@ -100,6 +101,7 @@ impl<'a> Call<'a> {
         if offers {
             worker.shared().idle.nap.hurry();
         }
+        clock::skip_none();
         Call { worker, slot }
     }
 
@@ -136,6 +138,9 @@ impl Drop for Call<'_> {
                 }
             }
         }
+        if !matches!(self.slot, Slot::None) && self.worker.seat().is_filled() {
+            clock::skip_again();
+        }
     }
 }
 
@@ -149,8 +154,9 @@ pub(super) fn hand_off() {
         // The wait that is about to sleep.
         let seen = current::record().and_then(Record::snapshot);
         let site = seen.and_then(|seen| seen.wait?.site);
-        if let Err(refused) = Threads::give(worker.shared(), core, site) {
-            worker.put_core(refused.core);
+        match Threads::give(worker.shared(), core, site) {
+            Ok(()) => clock::skip_none(),
+            Err(refused) => worker.put_core(refused.core),
         }
     });
 }

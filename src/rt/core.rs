@@ -10,8 +10,8 @@ use super::counters::Tally;
 use super::queue::Local;
 use super::shared::Shared;
 use crate::clock;
+use crate::hook::current;
 use crate::hook::record::Record;
-use crate::hook::{self, current};
 use crate::shim::{RING, spin_loop};
 use crate::task::Runnable;
 use crate::util::rng;
@@ -141,18 +141,15 @@ impl Core {
     }
 
     /// Half of somebody's ring, or a share of the global queue.
-    pub(super) fn steal(&mut self, shared: &Shared) -> Option<Runnable> {
+    pub(super) fn steal(&mut self, shared: &Shared) -> Option<(Runnable, Option<usize>)> {
         let start = rng::below(shared.slots.span() as u32) as usize;
         for (victim, slot) in shared.slots.from(start) {
             if let Some(task) = self.local.steal_from(&slot.queue) {
                 self.tally.steals += 1;
-                if hook::on(hook::STEAL) {
-                    hook::stolen(self.slot, victim, 1 + self.local.len());
-                }
-                return Some(task);
+                return Some((task, Some(victim)));
             }
         }
-        self.take_global(shared)
+        Some((self.take_global(shared)?, None))
     }
 
     /// Lets some microseconds pass between two looks at the others. Who takes a task the moment it is queued gets one at a

@@ -289,6 +289,21 @@ impl Idle {
         }
     }
 
+    /// The same, whichever it is.
+    pub(super) fn relieve_any(&self) {
+        let slot = self.keeper.load(Relaxed);
+        if slot != NOBODY {
+            self.appoint(slot);
+        }
+    }
+
+    /// Whether the keeper is one that has left for sockets, and others sleep.
+    pub(super) fn keeper_is_awake(&self) -> bool {
+        let sleepers = self.sleepers.lock();
+        let keeper = self.keeper.load(Relaxed) != NOBODY;
+        keeper && !sleepers.is_empty() && self.keeper_of(&sleepers).is_none()
+    }
+
     /// Instead of `slot`, unless that one sleeps.
     #[cold]
     fn appoint(&self, slot: usize) {

@@ -4,7 +4,7 @@
 // Inside, in reading order: `queue` is a slot's run queue, `slots` all of them, `inject` the global one, `idle` the protocol of sleeping and
 // waking, `parker` how a thread sleeps, `poller` and `source` sockets as the workers see them, `turn` whose it is to look, `core` a worker's slot, `worker` the loop, `seat` where
 // it keeps its slot, `threads` the threads and who holds which slot, `spares` the exchange between them, `sysmon` the thread that
-// watches them and `nap` its sleep, `shared` what they share and the end of it, `context` which of it a thread belongs to.
+// watches them, `nap` its sleep and `teller` who says what it has seen, `shared` what they share and the end of it, `context` which of it a thread belongs to.
 // `counters` is what slots have done, `metrics` shows it as a value, `schedtrace` as Go's lines, `debug` says which of them.
 // `procs` how many slots there are, `spawn`, `group`, `errgroup`, `blocking`,
 // `builder` and `yield_now` are the public face.
@@ -39,6 +39,7 @@ mod source;
 mod spares;
 mod spawn;
 mod sysmon;
+mod teller;
 mod threads;
 #[cfg(any(feature = "net", test))]
 mod turn;

@@ -118,13 +118,11 @@ impl Shared {
         Ok(Arc::clone(poller))
     }
 
-    /// Looks into the poller without waiting, if there is one and it is time. Foreign code runs here: wakers.
+    /// Looks into the poller without waiting, if there is one and it is time.
     #[inline]
-    pub(super) fn look_at_sockets(&self, is_time: fn(&Poller) -> bool) {
+    pub(super) fn look_at_sockets(&self, is_time: fn(&Poller) -> bool, wakes: &mut Wakes) {
         if let Some(poller) = self.poller.get().filter(|poller| is_time(poller)) {
-            let mut wakes = Wakes::new();
-            poller.try_collect(&mut wakes);
-            wakes.fire();
+            poller.try_collect(wakes);
         }
     }
 

@@ -14,10 +14,10 @@
 //!
 //! 1. It looks from outside: at the record of the task that a slot polls, which is never unmapped. The same record with the same
 //!    task and number of polls at two looks means the same poll in between. Polls pay nothing for it.
-//! 2. It holds no lock while subscribers run, and has done its work for others before they do. Wakers that are not ours do not run on
-//!    its thread.
+//! 2. Nothing foreign runs on its thread: what subscribers are to know goes to the [`teller`](super::teller), wakers that are not
+//!    ours to a task.
 //! 3. Its looks are 20 us to 10 ms apart, as Go's: short ones after it had something to do, for a while. While all workers sleep
-//!    it sleeps too ([`nap`](super::nap)).
+//!    it sleeps too ([`nap`](super::nap)), unless a poll goes on beside them: it says what time it is (`clock::stamp`).
 //! 4. A poll whose slot was taken over is watched until it is over, by its record alone.
 
 use std::panic::Location;
@@ -28,13 +28,13 @@ use super::debug::{Debug, debug};
 use super::parker::Parker;
 use super::schedtrace::Trace;
 use super::shared::Shared;
+use super::teller::{News, Teller};
 use super::threads::{AbortOnPanic, Seated, Threads};
 use crate::clock;
 use crate::hook::record::{Record, State};
-use crate::hook::{self, LongPollCause, ObjId, long};
+use crate::hook::{self, LongPoll, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
 use crate::task::{self, Spawn};
-use crate::util::tell;
 use crate::wait::wakes::Wakes;
 
 const SHORTEST: Duration = Duration::from_micros(20);
@@ -47,6 +47,8 @@ const PATIENCE: u32 = 50;
 const BEFORE_NAP: u32 = 3;
 /// A poll that lasts longer holds others up.
 const LONG: Duration = Duration::from_millis(10);
+/// A timer that is due for longer is somebody else's to fire.
+const LATE: Duration = Duration::from_millis(1);
 
 pub(super) struct Sysmon {
     shared: Arc<Shared>,
@@ -54,6 +56,7 @@ pub(super) struct Sysmon {
     stuck: Vec<Stuck>,
     pace: Pace,
     debug: Debug,
+    teller: Teller,
     /// When it began to trace, and when the next line is due.
     traced: Option<(Instant, Instant)>,
 }
@@ -119,6 +122,7 @@ impl Sysmon {
             stuck: Vec::new(),
             pace: Pace::default(),
             debug: debug(),
+            teller: Teller::new(),
             traced: None,
         }
     }
@@ -137,6 +141,7 @@ impl Sysmon {
                 busy |= self.look(slot, now);
             }
             Threads::call_again(&self.shared);
+            self.look_at_timers(now);
             self.look_at_sockets();
             self.tell(now);
             self.trace(now);
@@ -149,16 +154,15 @@ impl Sysmon {
 
     fn sleep(&mut self, parker: &Parker) {
         let idle = &self.shared.idle;
-        if self.pace.is_over() && !idle.somebody_is_awake() {
+        if self.pace.is_over() && self.stuck.is_empty() && !idle.somebody_is_awake() {
             self.looks.fill(Look::default());
-            let tell = self.stuck.iter().map(Stuck::tell_in);
-            let tell = tell.chain(self.trace_in()).min();
             let is_awake = || idle.somebody_is_awake() || self.shared.is_closing();
-            idle.nap.deep(parker, tell, is_awake);
+            idle.nap.deep(parker, self.trace_in(), is_awake);
             self.pace.start(AFTER_NAP);
         } else {
             let long = self.pace.delay > SHORTEST * 4;
             let delay = self.pace.delay.min(self.trace_in().unwrap_or(LONGEST));
+            let delay = delay.min(self.timer_in().unwrap_or(LONGEST));
             if idle.nap.short(parker, delay, long) {
                 self.pace.start(SHORTEST);
             }
@@ -290,7 +294,28 @@ impl Sysmon {
         }
     }
 
-    // === sockets ===
+    // === timers and sockets ===
+
+    /// A keeper that has left for sockets looks after timers while it is awake; if it does not get to it, one that sleeps does.
+    fn look_at_timers(&self, now: Instant) {
+        let next = self.shared.driver.next();
+        if next.is_some_and(|at| now.saturating_duration_since(at) >= LATE) {
+            self.shared.idle.relieve_any();
+        }
+    }
+
+    /// How long it is until the next timer is late, if its keeper is awake.
+    fn timer_in(&self) -> Option<Duration> {
+        if !self.shared.idle.keeper_is_awake() {
+            return None;
+        }
+        let left = self
+            .shared
+            .driver
+            .next()?
+            .saturating_duration_since(Instant::now());
+        Some(left + LATE)
+    }
 
     /// If no worker has for a while. Tasks are queued at once; wakers that are not ours might keep the monitor from its work, so a
     /// task of the runtime calls them.
@@ -318,8 +343,16 @@ impl Sysmon {
             let lasts = stuck.poll.lasts();
             if !lasts {
                 long::over(stuck.poll.task);
-            } else if now.saturating_duration_since(stuck.since) >= stuck.tell_after {
-                stuck.tell(print);
+            } else if now.saturating_duration_since(stuck.since) >= stuck.tell_after
+                && let Some(event) = stuck.note()
+            {
+                if print {
+                    let text = format!("gochan: {event}\n");
+                    self.teller.tell(&self.shared, News::Text(text));
+                }
+                if hook::on(hook::LONG_POLL) {
+                    self.teller.tell(&self.shared, News::LongPoll(event));
+                }
             }
             lasts
         });
@@ -342,7 +375,8 @@ impl Sysmon {
             at: now - begun,
             detail: self.debug.scheddetail,
         };
-        tell(format_args!("{trace}"));
+        let text = trace.to_string();
+        self.teller.tell(&self.shared, News::Text(text));
     }
 
     /// How long it is to the next line.
@@ -355,11 +389,8 @@ impl Sysmon {
 }
 
 impl Stuck {
-    fn tell_in(&self) -> Duration {
-        self.tell_after.saturating_sub(self.since.elapsed())
-    }
-
-    fn tell(&mut self, print: bool) {
+    /// Notes it for dumps, and returns what is to be told. `None`: it is over.
+    fn note(&mut self) -> Option<LongPoll> {
         let lasted = self.since.elapsed();
         while self.tell_after <= lasted {
             self.tell_after *= 10;
@@ -368,16 +399,8 @@ impl Stuck {
         let own = |seen: &hook::record::Snapshot| {
             seen.id == self.poll.task && seen.polls == self.poll.number
         };
-        let Some(seen) = seen.filter(own) else {
-            return;
-        };
-        let event = long::note(&seen, self.since, self.cause(lasted), self.taken_over);
-        if print {
-            tell(format_args!("gochan: {event}\n"));
-        }
-        if hook::on(hook::LONG_POLL) {
-            hook::long_poll(event);
-        }
+        let (seen, cause) = (seen.filter(own)?, self.cause(lasted));
+        Some(long::note(&seen, self.since, cause, self.taken_over))
     }
 
     /// What most of the time went to.

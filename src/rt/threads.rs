@@ -190,7 +190,9 @@ impl Threads {
         let until = Instant::now() + IDLE_LIMIT;
         let mut state = self.state.lock();
         loop {
-            if let Some(core) = state.spares.take() {
+            if let Some(mut core) = state.spares.take() {
+                // What the thread before polls is not this one's poll.
+                core.local.clear_polled();
                 return Some(core);
             }
             if state.spares.is_closed() {
@@ -336,6 +338,18 @@ impl Threads {
         let mut state = shared.threads.state.lock();
         let monitor = Sysmon::new(Arc::clone(shared));
         let handle = thread::Builder::new().name(name).spawn(|| monitor.run())?;
+        state.handles.push(handle);
+        Ok(())
+    }
+
+    /// Starts a thread that says what the monitor has seen. It is the monitor that calls: nobody has joined all threads yet.
+    pub(super) fn start_teller(
+        shared: &Arc<Shared>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        let name = format!("{}-teller", shared.threads.name);
+        let mut state = shared.threads.state.lock();
+        let handle = thread::Builder::new().name(name).spawn(run)?;
         state.handles.push(handle);
         Ok(())
     }
@@ -488,3 +502,6 @@ impl Drop for AbortOnPanic {
         }
     }
 }
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests;

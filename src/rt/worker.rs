@@ -14,6 +14,8 @@
 //! 4. Pushes that add to the number of runnable tasks which others may take post work (`Idle::wake_one`). A task that
 //!    goes back to the ring while its worker looks for the next one, or a joiner that takes its finished child's place,
 //!    adds nothing: the worker itself is about to look there.
+//! 5. Wakers that are not ours run while it does not count as searching: they may take their time, and who posts work meanwhile
+//!    would rely on it.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +26,9 @@ use super::poller::Poller;
 use super::seat::{Seat, Taker};
 use super::shared::Shared;
 use crate::clock;
+use crate::hook;
 use crate::shim::{Arc, yield_now};
-use crate::task::{Outcome, Place, Runnable};
+use crate::task::{self, Outcome, Place, Runnable};
 use crate::wait::wakes::Wakes;
 
 /// How often a searching worker looks at everybody before it sleeps.
@@ -76,7 +79,7 @@ impl Worker {
                 }
                 Next::Tend => {
                     self.fire_timers();
-                    self.shared.look_at_sockets(Poller::is_due);
+                    self.look_at_sockets(Poller::is_due);
                 }
                 Next::Nothing => match self.search() {
                     Some(task) => {
@@ -103,8 +106,42 @@ impl Worker {
         if let Some(at) = self.shared.driver.next() {
             let now = Instant::now();
             if at <= now {
+                self.stop_searching();
                 self.shared.driver.fire_due(now);
             }
+        }
+    }
+
+    fn look_at_sockets(&self, is_time: fn(&Poller) -> bool) {
+        let mut wakes = Wakes::new();
+        self.shared.look_at_sockets(is_time, &mut wakes);
+        self.fire(&mut wakes);
+    }
+
+    /// Wakes who waited for sockets: tasks first.
+    #[inline]
+    fn fire(&self, wakes: &mut Wakes) {
+        if wakes.all(task::is_own_waker) {
+            wakes.fire();
+        } else {
+            self.fire_foreign(wakes);
+        }
+    }
+
+    #[cold]
+    fn fire_foreign(&self, wakes: &mut Wakes) {
+        let mut foreign = wakes.split_off(task::is_own_waker);
+        wakes.fire();
+        self.stop_searching();
+        foreign.fire();
+    }
+
+    /// It does not count as searching from here on.
+    fn stop_searching(&self) {
+        if let Some(mut core) = self.core.borrow()
+            && core.searching
+        {
+            self.end_search(&mut core);
         }
     }
 
@@ -162,7 +199,7 @@ impl Worker {
             if let Some(task) = self.steal() {
                 return Some(task);
             }
-            self.shared.look_at_sockets(|_| true);
+            self.look_at_sockets(|_| true);
             if let Some(task) = self.take_own() {
                 return Some(task);
             }
@@ -187,11 +224,19 @@ impl Worker {
     }
 
     fn steal(&self) -> Option<Runnable> {
-        let core = &mut *self.core.borrow()?;
-        let task = core.steal(&self.shared)?;
+        let mut core = self.core.borrow()?;
+        let (task, victim) = core.steal(&self.shared)?;
         core.new_slice();
         core.hopeful = true;
-        Some(self.take_up(core, task))
+        let (slot, tasks) = (core.slot, 1 + core.local.len());
+        let task = self.take_up(&mut core, task);
+        drop(core);
+        if let Some(victim) = victim
+            && hook::on(hook::STEAL)
+        {
+            hook::stolen(slot, victim, tasks);
+        }
+        Some(task)
     }
 
     /// What sockets have brought to this worker's own queue.
@@ -229,7 +274,9 @@ impl Worker {
             core.searching = true;
         }
         self.put_core(core);
-        wakes.fire();
+        self.fire(&mut wakes);
+        // What has ended the sleep may be a timer: it comes before the search.
+        self.fire_timers();
     }
 
     /// As one of the sleepers, until there is something to do.

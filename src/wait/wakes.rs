@@ -87,6 +87,13 @@ impl Wakes {
         self.first.is_none()
     }
 
+    /// Whether `f` says so of each waker.
+    #[cfg_attr(not(feature = "rt"), allow(dead_code))]
+    pub(crate) fn all(&self, f: impl Fn(&Waker) -> bool) -> bool {
+        let more = self.more.iter().flat_map(|more| &more.wakers);
+        self.first.iter().chain(more).all(f)
+    }
+
     /// Takes out the wakers for which `stays` is false, for somebody else to fire.
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
     pub(crate) fn split_off(&mut self, stays: impl Fn(&Waker) -> bool) -> Wakes {

@@ -311,6 +311,36 @@ fn the_monitor_calls_no_foreign_wakers() {
     });
 }
 
+/// A waker that is not ours takes its time on the worker that found the socket ready: the other one is woken for what is posted
+/// meanwhile. (The first was searching, and who posts work while somebody searches wakes nobody.)
+#[test]
+fn a_waker_that_takes_its_time_keeps_nobody_asleep() {
+    watch(|| {
+        let rt = Arc::new(Runtime::builder().workers(2).build().unwrap());
+        for _ in 0..20 {
+            let (a, b) = rt.block_on(pair());
+            let theirs = Arc::clone(&rt);
+            let deed: Misdeed = Arc::new(move || {
+                let (done, ran) = std::sync::mpsc::channel();
+                drop(theirs.go(async move { done.send(()).unwrap() }));
+                ran.recv().unwrap();
+            });
+            let events = hostile(0, &deed);
+            let mut buf = [0; 4];
+            let mut read = a.read(&mut buf);
+            assert!(poll_with(Pin::new(&mut read), &hooked(&events)).is_pending());
+            while rt.metrics().idle_workers < 2 {
+                thread::yield_now();
+            }
+            b.write_all(b"data").wait().unwrap();
+            while events.wakes() == 0 {
+                thread::yield_now();
+            }
+            assert_eq!(gochan::block_on(read).unwrap(), 4);
+        }
+    });
+}
+
 // === dropped wherever it waits ===
 
 /// Polls until it has had to wait so many times, with `provoke` in between, which is told whether that has woken it; then drops it.

@@ -288,10 +288,15 @@ fn a_keeper_that_leaves_for_sockets_is_keeper_until_it_is_relieved() {
     idle.relieve(2);
     assert!(idle.is_keeper(2), "asleep, it is where it should be");
     assert!(idle.leave_for_sockets(2));
+    assert!(idle.keeper_is_awake());
     idle.nudge_keeper(false);
     assert!(idle.is_keeper(1), "a timer from outside must not wait");
+    assert!(!idle.keeper_is_awake(), "it sleeps");
+    idle.relieve_any();
+    assert!(idle.is_keeper(1), "where it should be");
     assert!(idle.leave_for_sockets(1));
-    idle.relieve(1);
+    assert!(!idle.keeper_is_awake(), "but there is nobody to relieve it");
+    idle.relieve_any();
     idle.sleep(0, &parkers[0], false);
     assert!(idle.is_keeper(0), "there was nobody else");
 }
