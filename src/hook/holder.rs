@@ -181,9 +181,16 @@ pub(crate) fn released_at(site: Site, release: impl FnOnce()) {
     if !super::on(RELEASE) {
         return release();
     }
+    /// What is released may wake a waker that panics: the next release here is not at this line.
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            RELEASED_AT.set(None);
+        }
+    }
     RELEASED_AT.set(Some(site));
+    let _reset = Reset;
     release();
-    RELEASED_AT.set(None);
 }
 
 /// Who runs here, and the time as far as it is known.

@@ -1,7 +1,7 @@
 //! One place is the tests' own, and it is the process's, so these tests take turns and look at objects of their own.
 
 use super::*;
-use crate::hook::holder::Hold;
+use crate::hook::holder::{self, Hold};
 use crate::hook::object::Kind;
 use crate::hook::{self, Note, PARK, READY, RELEASE, Ready, Woken, on};
 use ::parking_lot::Mutex;
@@ -32,9 +32,11 @@ impl Sink for Diary {
     }
     fn release(&self, event: &Released, _: u64) {
         let site = event.acquired.expect("it was acquired somewhere");
-        self.0
-            .lock()
-            .push(("release", event.object, site.line().into()));
+        let what = match event.released {
+            Some(_) => "release at",
+            None => "release",
+        };
+        self.0.lock().push((what, event.object, site.line().into()));
     }
 }
 
@@ -81,6 +83,22 @@ fn what_was_only_wanted_is_not_released() {
     hold.released();
     attach(Place::Test, &DIARY, 0);
     assert_eq!(DIARY.of(object).len(), 1);
+}
+
+#[test]
+fn a_release_that_panics_leaves_no_line_behind() {
+    let _turn = TURN.lock();
+    let [with, without] = [(); 2].map(|()| ObjId::fresh(Kind::Mutex));
+    attach(Place::Test, &DIARY, RELEASE);
+    let here = Location::caller();
+    let (first, second) = (Hold::acquired(with, here), Hold::acquired(without, here));
+    holder::released_at(here, || first.released());
+    let release = || holder::released_at(here, || panic!("before anything is released"));
+    std::panic::catch_unwind(release).unwrap_err();
+    second.released();
+    attach(Place::Test, &DIARY, 0);
+    assert_eq!(DIARY.of(with)[0].0, "release at");
+    assert_eq!(DIARY.of(without)[0].0, "release");
 }
 
 /// The mask is of both: neither the one nor the other forgets the one's wishes.
