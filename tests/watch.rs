@@ -186,3 +186,37 @@ fn it_looks_by_itself() {
     assert!(!watch.health().is_ok());
     waiter.abort();
 }
+
+/// A channel that is full fires the trigger, with the alert as the reason and what led there.
+#[test]
+fn a_threshold_takes_the_recording() {
+    let recorder = gochan::diag::trace::Recorder::start().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let trigger = recorder.trigger(move |reason, trace| {
+        tell.send((reason.to_owned(), trace.events().len()))
+            .unwrap();
+    });
+    // Channels of other tests may be full as well.
+    let trigger = trigger.cool_down(Duration::ZERO);
+    let (tx, rx) = chan::<u64>(0);
+    let rx = rx.named("full");
+    let watch = Watch::builder()
+        .every(Duration::from_secs(3_600))
+        .rule(Rule::channel_full_above(Duration::from_nanos(1)))
+        .fire(&trigger)
+        .start()
+        .unwrap();
+    let channel = Subject::Object(rx.id());
+    let sender = go(async move { tx.send(1).await });
+    raised(&watch, channel);
+    let mut alerts = told.iter();
+    let (reason, events) = alerts.find(|alert| alert.0.contains("\"full\"")).unwrap();
+    assert!(reason.contains(": full for "), "{reason}");
+    assert!(events > 0, "the recording is empty");
+    assert_eq!(rx.recv().wait(), Ok(1));
+    sender.wait().unwrap().unwrap();
+    cleared(&watch, channel);
+    drop((watch, trigger));
+    let own = told.iter().filter(|alert| alert.0.contains("\"full\""));
+    assert_eq!(own.count(), 0, "its end is no reason");
+}

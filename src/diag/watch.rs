@@ -27,6 +27,7 @@
 // Inside: `rule` is a limit and what it is compared with, `observed` is one look at all tasks, `state` is what is raised.
 // Here: the builder, the thread that looks.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,8 +45,9 @@ mod state;
 pub use self::rule::{Rule, Subject};
 pub use self::state::{Alert, Change};
 
-use self::observed::Looks;
+use self::observed::{Looks, Observed};
 use self::state::State;
+use super::trace::Trigger;
 
 type Told = Box<dyn Fn(&Alert) + Send + Sync>;
 
@@ -69,6 +71,29 @@ impl Builder {
     pub fn subscribe(mut self, told: impl Fn(&Alert) + Send + Sync + 'static) -> Builder {
         self.subscribers.push(Box::new(told));
         self
+    }
+
+    /// Fires `trigger` when something is raised, with the alert as the reason: the recording of what led there is taken while it is
+    /// still in memory. The trigger's own cool-down applies as well.
+    ///
+    /// ```
+    /// use gochan::diag::{trace::Recorder, watch::{Rule, Watch}};
+    /// use std::time::Duration;
+    ///
+    /// let recorder = Recorder::start().unwrap();
+    /// let trigger = recorder.trigger(|reason, trace| eprintln!("{reason}: {:?}", trace.length()));
+    /// let limit = Rule::long_poll_above(Duration::from_millis(50));
+    /// let watch = Watch::builder().rule(limit).fire(&trigger).start()?;
+    /// # drop(watch);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn fire(self, trigger: &Trigger) -> Builder {
+        let trigger = trigger.clone();
+        self.subscribe(move |alert| {
+            if alert.change == Change::Raised {
+                trigger.fire(&alert.to_string());
+            }
+        })
     }
 
     /// How often to look: once a second, if nothing else is said. A look costs the watch's thread some hundred nanoseconds a
@@ -100,6 +125,7 @@ impl Builder {
             state: Mutex::new(State::new(self.rules, self.cool_down)),
             subscribers: self.subscribers,
             looks: Mutex::new(Looks::new(latency)),
+            news: Mutex::default(),
         });
         let (stop, stopped) = mpsc::channel();
         let (watched, every) = (Arc::clone(&shared), self.every);
@@ -144,6 +170,15 @@ struct Shared {
     state: Mutex<State>,
     subscribers: Vec<Told>,
     looks: Mutex<Looks>,
+    news: Mutex<News>,
+}
+
+/// What is still to be told, oldest first.
+#[derive(Default)]
+struct News {
+    alerts: VecDeque<Alert>,
+    /// Somebody is at it, and will go on until there is nothing left.
+    telling: bool,
 }
 
 impl Watch {
@@ -178,7 +213,8 @@ impl Watch {
         }
     }
 
-    /// Looks now, instead of waiting for the next time, and tells whoever is to be told on this thread.
+    /// Looks now, instead of waiting for the next time, and tells whoever is to be told on this thread. If another thread is
+    /// just telling, that one goes on with these, so that everybody is told in the order in which things happened.
     pub fn check(&self) -> Health {
         self.shared.check();
         self.health()
@@ -187,21 +223,45 @@ impl Watch {
 
 impl Shared {
     fn check(&self) {
-        // Held for the whole look: two of them must not tell their changes in another order than they saw them.
+        // Held for the whole look: two of them must not note their changes in another order than they saw them.
         let mut looks = self.looks.lock();
         let seen = looks.look();
-        let alerts = self.state.lock().update(&seen, Instant::now());
+        self.learn(&seen);
         drop(looks);
-        for alert in &alerts {
-            for told in &self.subscribers {
-                let told = AssertUnwindSafe(|| told(alert));
-                // The panic hook has reported it. A payload that panics as it is dropped is given up.
-                if let Err(payload) = catch_unwind(told) {
-                    let drop = AssertUnwindSafe(|| drop(payload));
-                    let _ = catch_unwind(drop).map_err(std::mem::forget);
-                }
-            }
+        self.tell();
+    }
+
+    fn learn(&self, seen: &Observed) {
+        let alerts = self.state.lock().update(seen, Instant::now());
+        self.news.lock().alerts.extend(alerts);
+    }
+
+    /// Tells all that is to be told, unless somebody is just doing so: one at a time, or the order would be lost. A subscriber may
+    /// be the one that has looked.
+    fn tell(&self) {
+        if std::mem::replace(&mut self.news.lock().telling, true) {
+            return;
         }
+        while let Some(alert) = self.next() {
+            self.subscribers
+                .iter()
+                .for_each(|told| guarded(told, &alert));
+        }
+    }
+
+    fn next(&self) -> Option<Alert> {
+        let mut news = self.news.lock();
+        let next = news.alerts.pop_front();
+        news.telling = next.is_some();
+        next
+    }
+}
+
+fn guarded(told: &Told, alert: &Alert) {
+    // The panic hook has reported it. A payload that panics as it is dropped is given up.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| told(alert))) {
+        let drop = AssertUnwindSafe(|| drop(payload));
+        let _ = catch_unwind(drop).map_err(std::mem::forget);
     }
 }
 

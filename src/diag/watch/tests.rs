@@ -1,6 +1,5 @@
 //! Rules on made-up looks, and the thread's part on the real ones.
 
-use super::observed::Observed;
 use super::*;
 use crate::hook::{Kind, ObjId, WaitReason};
 use std::collections::HashMap;
@@ -197,4 +196,43 @@ fn everybody_is_told() {
     // The next real look clears it.
     assert!(watch.check().is_ok());
     assert_eq!(CALLS.load(Relaxed), 2);
+}
+
+/// While one thread tells of a raising another one sees that it is over, and has nobody told before the first is through.
+#[test]
+fn everybody_is_told_in_order() {
+    static TOLD: Mutex<Vec<(u8, Change)>> = Mutex::new(Vec::new());
+    let (begun, told) = mpsc::channel::<()>();
+    let (go_on, seen) = mpsc::channel::<()>();
+    let seen = Mutex::new(seen);
+    let watch = Watch::builder()
+        .every(Duration::from_secs(3_600))
+        .rule(Rule::tasks_above(10))
+        .subscribe(move |alert| {
+            TOLD.lock().push((1, alert.change));
+            if alert.change == Change::Raised {
+                begun.send(()).unwrap();
+                seen.lock().recv().unwrap();
+            }
+        })
+        .subscribe(|alert| TOLD.lock().push((2, alert.change)))
+        .start()
+        .unwrap();
+    let shared = &watch.shared;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            shared.learn(&tasks(11));
+            shared.tell();
+        });
+        told.recv().unwrap();
+        shared.learn(&tasks(0));
+        shared.tell();
+        go_on.send(()).unwrap();
+    });
+    let (raised, cleared) = (Change::Raised, Change::Cleared);
+    let told = TOLD.lock();
+    assert_eq!(
+        *told,
+        [(1, raised), (2, raised), (1, cleared), (2, cleared)]
+    );
 }
