@@ -674,5 +674,23 @@ fn the_child_that_panics() {
         quiet.on_signal(signal_hook::consts::SIGUSR1).unwrap();
         signal_hook::low_level::raise(signal_hook::consts::SIGUSR1).unwrap();
         println!("fired: {}", rx.recv().unwrap());
+        // Nobody is left to listen.
+        drop(quiet);
+        signal_hook::low_level::raise(signal_hook::consts::SIGUSR1).unwrap();
+        assert!(rx.recv().is_err());
+        #[cfg(target_os = "linux")]
+        while threads_named("gochan-trigger") > 0 {
+            thread::yield_now();
+        }
     }
+}
+
+/// The kernel still lists a thread for a moment after it was joined.
+#[cfg(target_os = "linux")]
+fn threads_named(name: &str) -> usize {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("comm")));
+    names
+        .filter(|read| read.as_ref().is_ok_and(|read| read.trim_end() == name))
+        .count()
 }

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::fmt;
 #[cfg(all(unix, feature = "diag"))]
 use std::io;
+#[cfg(all(unix, feature = "diag"))]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -49,6 +51,8 @@ struct Inner {
     recorder: Recorder,
     act: Box<Act>,
     state: Mutex<State>,
+    #[cfg(all(unix, feature = "diag"))]
+    signals: Mutex<Vec<Ear>>,
 }
 
 #[derive(Debug)]
@@ -78,6 +82,8 @@ impl Recorder {
                 count: 0,
                 held_back: 0,
             }),
+            #[cfg(all(unix, feature = "diag"))]
+            signals: Mutex::default(),
         }))
     }
 }
@@ -137,7 +143,8 @@ impl Trigger {
         }));
     }
 
-    /// Fires when the process is sent this signal, by its number: on a thread of its own, which is there from now on.
+    /// Fires when the process is sent this signal, by its number: on a thread of its own, which is there as long as a clone of this
+    /// trigger. The signal no longer does to the process what it does by default, and goes on not doing so afterwards.
     ///
     /// # Errors
     ///
@@ -150,17 +157,45 @@ impl Trigger {
     #[cfg_attr(docsrs, doc(cfg(feature = "diag")))]
     pub fn on_signal(&self, signal: i32) -> io::Result<()> {
         let mut signals = signal_hook::iterator::Signals::new([signal])?;
+        let handle = signals.handle();
         let trigger = Arc::downgrade(&self.0);
         let wait = move || {
             for signal in signals.forever() {
-                match trigger.upgrade() {
-                    Some(trigger) => drop(trigger.fire(&format!("signal {signal}"))),
-                    None => return,
+                let Some(trigger) = trigger.upgrade() else {
+                    return;
+                };
+                // A panic was reported, and there may be more signals. A payload that panics as it is dropped is given up.
+                let fire = AssertUnwindSafe(|| trigger.fire(&format!("signal {signal}")));
+                if let Err(payload) = catch_unwind(fire) {
+                    let drop = AssertUnwindSafe(|| drop(payload));
+                    let _ = catch_unwind(drop).map_err(std::mem::forget);
                 }
             }
         };
         let builder = thread::Builder::new().name("gochan-trigger".into());
-        builder.spawn(wait).map(drop)
+        let thread = Some(builder.spawn(wait)?);
+        self.0.signals.lock().push(Ear { handle, thread });
+        Ok(())
+    }
+}
+
+/// A thread that waits for a signal. It ends when this is dropped.
+#[cfg(all(unix, feature = "diag"))]
+struct Ear {
+    handle: signal_hook::iterator::Handle,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[cfg(all(unix, feature = "diag"))]
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.handle.close();
+        // It may be the one that was left with the last of the trigger.
+        let thread = self.thread.take();
+        if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
+            // Panics of the function were caught: it ends well.
+            let _ = thread.join();
+        }
     }
 }
 
