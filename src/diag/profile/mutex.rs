@@ -170,16 +170,24 @@ pub(super) fn parked(event: &Park<'_>, now: u64) {
 
 /// The fraction is not 0.
 pub(super) fn ready(event: &Ready, now: u64, fraction: u32) {
-    if !is_lock(event.object) || rng::below(fraction) != 0 {
+    if !is_lock(event.object) {
         return;
     }
+    let Some(times) = sampled(fraction, rng::below) else {
+        return;
+    };
     let since = event.more.since;
-    let mut count = f64::from(fraction);
+    // The wait counts once, for who ended it.
+    let mut count = 1.0;
     HISTORIES.charge(event.object, since, now, |charge, ticks| {
         let part = sum(std::mem::take(&mut count), ticks);
-        let ns = part.ns * f64::from(fraction);
-        DELAYS.add(charged(charge), Sum { ns, ..part });
+        DELAYS.add(charged(charge), part.times(times));
     });
+}
+
+/// How many events one that is taken stands for, if this one is: one in `fraction`.
+fn sampled(fraction: u32, below: impl FnOnce(u32) -> u32) -> Option<f64> {
+    (below(fraction) == 0).then_some(f64::from(fraction))
 }
 
 /// The fraction is not 0.
@@ -195,11 +203,100 @@ pub(super) fn released(event: &Released, now: u64, fraction: u32) {
         hold,
     };
     HISTORIES.released(event.object, past);
-    if rng::below(fraction) == 0 {
-        let times = f64::from(fraction);
-        let held = sum(times, now.saturating_sub(event.since));
+    if let Some(times) = sampled(fraction, rng::below) {
+        let held = sum(1.0, now.saturating_sub(event.since));
         let acquired = hold_of(event.object, event.acquired, None, origin);
-        let ns = held.ns * times;
-        HOLDS.add(acquired, Sum { ns, ..held });
+        HOLDS.add(acquired, held.times(times));
+    }
+}
+
+#[cfg(all(test, not(gochan_loom)))]
+mod tests {
+    use super::*;
+    use crate::hook::{More, WaitReason};
+    use std::panic::Location;
+
+    /// Over all that chance may say, count and time come out as they were.
+    #[test]
+    fn samples_are_unbiased() {
+        for fraction in [1, 2, 5, 100] {
+            let mut all = Sum::default();
+            for chance in 0..fraction {
+                let below = |limit| {
+                    assert_eq!(limit, fraction);
+                    chance
+                };
+                if let Some(times) = sampled(fraction, below) {
+                    all.add(sum(1.0, 1_000).times(times));
+                }
+            }
+            let (one, n) = (sum(1.0, 1_000), f64::from(fraction));
+            assert_eq!((all.count / n, all.ns / n), (one.count, one.ns));
+        }
+    }
+
+    #[track_caller]
+    fn place() -> Site {
+        Some(Location::caller())
+    }
+
+    fn total<K: Copy + Eq + std::hash::Hash>(table: &Table<K>, which: impl Fn(&K) -> bool) -> Sum {
+        let mut total = Sum::default();
+        let (all, _) = table.read();
+        all.iter()
+            .filter(|(key, _)| which(key))
+            .for_each(|(_, sum)| total.add(*sum));
+        total
+    }
+
+    /// One wait and one hold in two are taken, and stand for both.
+    #[test]
+    fn one_that_is_taken_counts_for_those_that_are_not() {
+        const TIMES: u32 = 2;
+        let (object, acquired) = (ObjId::fresh(Kind::Mutex), place());
+        let here = |hold: &Hold| hold.site == acquired.map(ById);
+        let release = Released {
+            object,
+            holder: ObjId::NONE,
+            acquired,
+            since: 1_000,
+            released: None,
+        };
+        let more = More {
+            waiter: None,
+            depth: 0,
+            again: false,
+            handed: true,
+            since: 1_500,
+        };
+        let wait = Ready {
+            task: ObjId::NONE,
+            by: ObjId::NONE,
+            reason: WaitReason::MutexLock,
+            object,
+            made: None,
+            site: Location::caller(),
+            waited_ns: 0,
+            more,
+        };
+        HISTORIES.waits(object, 1_000);
+        let holds = || total(&HOLDS, here);
+        let waits = || total(&DELAYS, |hold| hold.as_ref().is_some_and(here));
+        taken_or_not(holds, sum(1.0, 1_000), || released(&release, 2_000, TIMES));
+        taken_or_not(waits, sum(1.0, 500), || ready(&wait, 2_000, TIMES));
+    }
+
+    /// Each time either nothing is added or twice the one event; sooner or later it is.
+    fn taken_or_not(all: impl Fn() -> Sum, one: Sum, event: impl Fn()) {
+        let mut before = all();
+        loop {
+            event();
+            let after = all();
+            if after != before {
+                before.add(one);
+                before.add(one);
+                return assert_eq!(after, before);
+            }
+        }
     }
 }

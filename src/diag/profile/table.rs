@@ -28,6 +28,14 @@ impl Sum {
         self.count += other.count;
         self.ns += other.ns;
     }
+
+    /// As if all of it had been `times` times.
+    pub(super) fn times(self, times: f64) -> Sum {
+        Sum {
+            count: self.count * times,
+            ns: self.ns * times,
+        }
+    }
 }
 
 /// Sums by `K`.
