@@ -55,13 +55,6 @@ fn main() -> io::Result<()> {
         println!("stopping");
         cancel.cancel();
         server.await.expect("it does not panic")?;
-        // This one is not left; and of a connection that has said it is done, the task may still be ending.
-        let ended = async {
-            while gochan::num_tasks() > 1 {
-                gochan::yield_now().await;
-            }
-        };
-        let _ = timeout(GRACE, ended).await;
         println!("tasks left: {}", gochan::num_tasks() - 1);
         Ok(())
     })

@@ -1,6 +1,6 @@
 //! Statistics of contention on real programs: what was counted is what an observer of the same waits has counted.
 
-use gochan::diag::stats::{self, ObjectStats, Stats};
+use gochan::diag::stats::{self, By, ObjectStats, Stats};
 use gochan::hook::{self, Events, Kind, ObjId, Ready, Subscriber};
 use gochan::sync::mutex::MutexGuard;
 use gochan::sync::{Mutex, Semaphore};
@@ -215,4 +215,59 @@ fn a_select_counts_for_the_object_that_won() {
     );
     assert_eq!(object.made.map(|site| site.file()), Some(file!()));
     assert!(of(&stats, other_id).is_none_or(|object| object.contention.waits == 0));
+}
+
+/// Two locks, of which one makes more wait and the other makes wait longer.
+#[test]
+fn the_worst_by_choice() {
+    let recording = stats::record();
+    let rt = runtime(1);
+    let (often, long) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    rt.block_on(async {
+        for (mutex, waiters) in [(&often, 5), (&long, 1)] {
+            let held = mutex.lock().await;
+            let adders: Vec<_> = (0..waiters).map(|_| go(add(Arc::clone(mutex)))).collect();
+            queue(mutex, waiters).await;
+            drop(held);
+            for adder in adders {
+                adder.await.unwrap();
+            }
+        }
+        // Held for longer than all that was before took.
+        let held = long.lock().await;
+        let waits = go(add(Arc::clone(&long)));
+        queue(&long, 1).await;
+        let so_far = stats::snapshot();
+        let longest = |one: &ObjectStats| one.contention.holds.iter().map(|holds| holds.max).max();
+        let longest = so_far.objects.iter().filter_map(longest).max().unwrap();
+        let begin = std::time::Instant::now();
+        while begin.elapsed() <= 2 * longest {
+            yield_now().await;
+        }
+        drop(held);
+        waits.await.unwrap();
+    });
+    drop(recording);
+    let all = stats::snapshot();
+    let [first, second] = [&often, &long].map(|mutex| mutex.id());
+    let place = |by: By, id| {
+        let top = all.clone().top(by, usize::MAX);
+        top.objects
+            .iter()
+            .position(|object| object.id == id)
+            .unwrap()
+    };
+    assert!(place(By::Waits, first) < place(By::Waits, second));
+    assert!(place(By::Depth, first) < place(By::Depth, second));
+    assert!(place(By::HoldMax, second) < place(By::HoldMax, first));
+
+    let waits = |stats: &Stats| {
+        let classes = stats.classes.iter().map(|class| class.contention.waits);
+        classes.sum::<u64>() + stats.others.waits
+    };
+    let top = all.clone().top(By::Waits, 1);
+    assert_eq!((top.objects.len(), top.classes.len()), (1, 1));
+    assert_eq!(waits(&top), waits(&all), "nothing is lost");
+    let left_out = (all.classes.len() - 1) as u64;
+    assert_eq!(top.classes_left_out, all.classes_left_out + left_out);
 }

@@ -6,6 +6,7 @@
 use gochan::diag::{Dump, Object, Verdict, VerdictKind, dump, idle_ok};
 use gochan::hook::ObjId;
 use gochan::sync::{Mutex, RwMutex, WaitGroup};
+use gochan::time::Ticker;
 use gochan::{Context, Runtime, chan, go, select, sleep, task};
 use std::panic::Location;
 use std::sync::Arc;
@@ -442,4 +443,63 @@ fn channels_come_and_go_while_one_looks() {
         }
         stop.store(true, Relaxed);
     });
+}
+
+// === ticks ===
+
+/// Each of the tasks that it is called in leaves one behind.
+fn heartbeat() -> (ObjId, u32, u32) {
+    let ticker = Ticker::new(LONG);
+    let wait = line!() + 1;
+    let beat = async move { while ticker.tick().await > Instant::now() {} };
+    let spawned = line!() + 1;
+    (go(beat).id(), wait, spawned)
+}
+
+#[test]
+fn tickers_that_nobody_has_stopped() {
+    let rt = Runtime::builder().workers(1).build().unwrap();
+    let spawn = |_| rt.go(async { heartbeat() }).wait().unwrap();
+    let left: Vec<_> = (0..4).map(spawn).collect();
+    let found = verdict(VerdictKind::LeftTicking, left[0].0);
+    is_line(found.site, left[0].1);
+    let said = &found.lines[0];
+    let (spawned, waits) = (place(left[0].2), place(left[0].1));
+    assert!(
+        said.starts_with("4 tasks wait for nothing but ticks"),
+        "{said}"
+    );
+    assert!(
+        said.contains("by 4 tasks, all of which have ended"),
+        "{said}"
+    );
+    assert!(said.contains(&spawned) && said.contains(&waits), "{said}");
+}
+
+/// One task that starts many is a program's beginning, not its habit; and who lives may stop what it has started.
+#[test]
+fn tickers_of_who_lives_or_of_one() {
+    let rt = Runtime::builder().workers(1).build().unwrap();
+    let of_one = rt
+        .go(async { [(); 4].map(|()| heartbeat().0) })
+        .wait()
+        .unwrap();
+    let (stay, stays) = chan::<()>(0);
+    let alive = [(); 4].map(|()| {
+        let (stays, (tell, told)) = (stays.clone(), chan(1));
+        rt.go(async move {
+            tell.send(heartbeat().0).await.unwrap();
+            stays.recv().await
+        });
+        told.recv().wait().unwrap()
+    });
+    let ids: Vec<_> = of_one.into_iter().chain(alive).collect();
+    let dump = all_wait(&ids);
+    let told = dump
+        .verdicts
+        .iter()
+        .filter(|told| told.kind == VerdictKind::LeftTicking);
+    let about: Vec<_> = told.map(|told| told.subject).collect();
+    assert!(ids.iter().all(|id| !about.contains(id)), "{dump}");
+    drop(stay);
 }

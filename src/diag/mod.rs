@@ -67,6 +67,8 @@ pub use self::profile::rates::{set_block_profile_rate, set_mutex_profile_fractio
 pub use self::quit::install_signal_dump;
 #[doc(hidden)]
 pub use self::region::RegionName;
-pub use self::region::{Region, label, region};
+#[doc(inline)]
+pub use self::region::region;
+pub use self::region::{Region, label};
 pub use self::trace::{counter, log};
 pub use self::verdict::{Verdict, VerdictKind};

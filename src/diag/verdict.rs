@@ -13,8 +13,13 @@ use std::sync::Arc;
 use super::group::Alike;
 use super::ids::{IdSet, Ids};
 use super::words::{At, Count, Time, Who, crowd};
-use super::{Buffer, Holder, Object, Queued, TaskInfo, Wait};
-use crate::hook::{Kind, LongPoll, ObjId, WaitClass, WaitReason, object};
+use super::{Holder, Object, Queued, TaskInfo, Wait};
+use crate::hook::{Kind, ObjId, WaitClass, WaitReason};
+
+mod words;
+
+pub(super) use self::words::fill;
+use self::words::{at, held, named, queue, since, waits, who};
 
 type Site = &'static Location<'static>;
 
@@ -22,6 +27,8 @@ type Site = &'static Location<'static>;
 const LONG_NS: u64 = 10_000_000;
 /// The oldest waits that are told.
 const OLDEST: usize = 3;
+/// So many different tasks have left others behind that it is a habit.
+const HABIT: usize = 3;
 /// The waiters that are named.
 const NAMED: usize = 4;
 
@@ -55,6 +62,8 @@ pub enum VerdictKind {
     LongPoll,
     /// Senders wait because nobody receives, for more than 10 ms.
     SendersWait,
+    /// Tasks wait for nothing but ticks, and those that spawned them, three or more, have all ended.
+    LeftTicking,
     /// One of the longest waits of which nothing else is known.
     OldWait,
 }
@@ -72,6 +81,7 @@ impl VerdictKind {
             VerdictKind::HolderWaits => "holder_waits",
             VerdictKind::LongPoll => "long_poll",
             VerdictKind::SendersWait => "senders_wait",
+            VerdictKind::LeftTicking => "left_ticking",
             VerdictKind::OldWait => "old_wait",
         }
     }
@@ -90,6 +100,7 @@ impl Verdict {
         objects.iter().for_each(|object| court.lock(object));
         tasks.iter().for_each(|task| court.long_poll(task));
         objects.iter().for_each(|object| court.senders(object));
+        court.left_ticking(tasks);
         court.old_waits(tasks);
         // Of a chain of locks first the one at whose end nobody waits for a lock.
         court.verdicts.sort_by_key(|(rank, verdict)| {
@@ -261,6 +272,57 @@ impl<'a> Court<'a> {
         line
     }
 
+    /// Workers of tickers that nobody has stopped, by the places where they wait and were spawned.
+    fn left_ticking(&mut self, tasks: &[TaskInfo]) {
+        let mut left: HashMap<(Alike, Option<Site>), Vec<&TaskInfo>> = HashMap::new();
+        for task in tasks.iter().filter(|task| self.is_left_ticking(task)) {
+            if let Some(wait) = &task.wait {
+                let place = (Alike::of(wait), task.spawned);
+                left.entry(place).or_default().push(task);
+            }
+        }
+        for tasks in left.values() {
+            let spawners: IdSet = tasks.iter().filter_map(|task| task.parent).collect();
+            if spawners.len() >= HABIT {
+                self.habit(tasks, spawners.len());
+            }
+        }
+    }
+
+    fn is_left_ticking(&self, task: &TaskInfo) -> bool {
+        let ticks = |wait: &Wait| wait.reason == WaitReason::Timer && !wait.idle;
+        let gone = |spawner| !self.tasks.contains_key(&spawner);
+        task.wait.as_ref().is_some_and(ticks) && task.parent.is_some_and(gone)
+    }
+
+    /// The same place has left tasks behind again and again. Not none.
+    fn habit(&mut self, tasks: &[&TaskInfo], spawners: usize) {
+        let Some(oldest) = tasks.iter().max_by_key(|task| task.age_ns) else {
+            return;
+        };
+        let site = oldest.wait.as_ref().and_then(|wait| wait.site);
+        let mut line = format!(
+            "{} for nothing but ticks",
+            match tasks.len() {
+                1 => "1 task waits".to_owned(),
+                n => format!("{n} tasks wait"),
+            }
+        );
+        at(&mut line, site);
+        write!(line, "; spawned").ok();
+        at(&mut line, oldest.spawned);
+        let ended = Count(spawners, "task");
+        write!(
+            line,
+            " by {ended}, all of which have ended, the first {} ago",
+            Time(oldest.age_ns)
+        )
+        .ok();
+        self.told.extend(tasks.iter().map(|task| task.id));
+        let kind = VerdictKind::LeftTicking;
+        self.tell(0, kind, oldest.id, site, oldest.age_ns, vec![line]);
+    }
+
     fn old_waits(&mut self, tasks: &[TaskInfo]) {
         let mut counts: HashMap<Alike, (&TaskInfo, &Wait, usize, usize)> = HashMap::new();
         let mut order = Vec::new();
@@ -341,87 +403,4 @@ impl<'a> Court<'a> {
         };
         self.verdicts.push((rank, verdict));
     }
-}
-
-// === words ===
-
-/// `chan#3 "ledger", made at src/main.rs:10 (buffer 64/64, 2 senders, 1 receiver)`
-fn named(object: &Object) -> String {
-    let facts = object.buffer.as_ref().map(fill);
-    format!("{object}{}", facts.unwrap_or_default())
-}
-
-fn who(holder: &Holder) -> String {
-    match holder.id.is_none() {
-        true => "a thread".to_owned(),
-        false => Who(holder.id, holder.name.as_deref()).to_string(),
-    }
-}
-
-fn at(line: &mut String, site: Option<Site>) {
-    if let Some(site) = site {
-        write!(line, " at {}", At(site)).ok();
-    }
-}
-
-fn held(line: &mut String, holder: &Holder) {
-    write!(line, " for {}, acquired", Time(holder.held_ns)).ok();
-    at(line, holder.site);
-}
-
-/// `, which waits 5.2s [chan receive] at src/main.rs:33 on chan#8 "audit", made at src/main.rs:20 (no buffer, ...)`
-fn waits(begin: &str, wait: &Wait) -> String {
-    let mut line = format!("{begin} {} [{}]", Time(wait.waited_ns), wait.reason);
-    at(&mut line, wait.site);
-    let first = wait.arms.first().and_then(|arm| arm.object.as_ref());
-    if let Some(object) = wait.object.as_ref().or(first) {
-        write!(line, " on {}", named(object)).ok();
-    }
-    line
-}
-
-/// ` (buffer 64/64, 2 senders, 1 receiver)`
-pub(super) fn fill(buffer: &Buffer) -> String {
-    let len = buffer.len;
-    let fill = match buffer.capacity {
-        Some(0) => "no buffer".to_owned(),
-        Some(capacity) => format!("buffer {len}/{capacity}"),
-        None => format!("buffer {len}, without limit"),
-    };
-    let sides = (
-        Count(buffer.senders, "sender"),
-        Count(buffer.receivers, "receiver"),
-    );
-    let closed = if buffer.closed { ", closed" } else { "" };
-    format!(" ({fill}, {}, {}{closed})", sides.0, sides.1)
-}
-
-fn queue(waiting: &[Queued]) -> String {
-    let (count, verb) = match waiting.len() {
-        1 => ("1".to_owned(), "waits"),
-        n => (n.to_string(), "wait"),
-    };
-    let mut line = format!("{count} {verb} for it:");
-    for (n, queued) in waiting.iter().take(NAMED).enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        let name = object::name(queued.id);
-        write!(line, "{comma} {}", Who(queued.id, name.as_deref())).ok();
-        at(&mut line, queued.site);
-    }
-    if let Some(more @ 1..) = waiting.len().checked_sub(NAMED) {
-        write!(line, ", and {more} more").ok();
-    }
-    line
-}
-
-/// Where a long poll came from, and what its thread does.
-fn since(poll: &LongPoll) -> String {
-    let mut line = String::new();
-    if let Some(cause) = poll.cause {
-        write!(line, ", {cause}").ok();
-    }
-    if let Some(site) = poll.after {
-        write!(line, ", after its wait at {}", At(site)).ok();
-    }
-    line
 }

@@ -33,4 +33,4 @@ mod text;
 
 pub use self::contention::{Contention, Holds};
 pub use self::recorder::{Recording, record};
-pub use self::snapshot::{ClassStats, ObjectStats, Stats, snapshot};
+pub use self::snapshot::{By, ClassStats, ObjectStats, Stats, snapshot};

@@ -2,6 +2,7 @@
 //!
 //! What it is not: one moment. Objects are read one after the other.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
@@ -68,6 +69,68 @@ pub struct ClassStats {
     pub contention: Contention,
 }
 
+/// What [`Stats::top`] goes by: the largest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum By {
+    /// How long all waits took together.
+    WaitTotal,
+    /// The longest wait.
+    WaitMax,
+    /// How many waits have ended.
+    Waits,
+    /// Who waits now.
+    Waiting,
+    /// The longest queue.
+    Depth,
+    /// For how long it was held, all together.
+    HoldTotal,
+    /// The longest hold.
+    HoldMax,
+}
+
+impl By {
+    fn number(self, sum: &Contention, waiting: usize) -> u128 {
+        let holds = sum.holds.iter();
+        match self {
+            By::WaitTotal => sum.wait_total.as_nanos(),
+            By::WaitMax => sum.wait_max.as_nanos(),
+            By::Waits => sum.waits.into(),
+            By::Waiting => waiting as u128,
+            By::Depth => sum.depth_max.into(),
+            By::HoldTotal => holds.map(|holds| holds.total.as_nanos()).sum(),
+            By::HoldMax => holds.map(|holds| holds.max.as_nanos()).max().unwrap_or(0),
+        }
+    }
+}
+
+impl Stats {
+    /// The same with the `most` objects and the `most` classes that have the most of something, in that order. What the other classes
+    /// have goes to [`others`](Stats::others), so that the sums stay.
+    ///
+    /// ```
+    /// use gochan::diag::stats::{self, By};
+    ///
+    /// let worst = stats::snapshot().top(By::HoldMax, 5);
+    /// assert!(worst.objects.len() <= 5 && worst.classes.len() <= 5);
+    /// ```
+    #[must_use]
+    pub fn top(mut self, by: By, most: usize) -> Stats {
+        let of_object = |one: &ObjectStats| by.number(&one.contention, one.waiting);
+        self.objects
+            .sort_by_cached_key(|one| Reverse(of_object(one)));
+        self.objects.truncate(most);
+        let of_class = |class: &ClassStats| by.number(&class.contention, class.waiting);
+        self.classes
+            .sort_by_cached_key(|class| Reverse(of_class(class)));
+        for class in self.classes.drain(most.min(self.classes.len())..) {
+            self.others.merge(&class.contention);
+            self.classes_left_out += 1;
+        }
+        self
+    }
+}
+
 /// What was counted while something [recorded](super::record), since the program began, and who waits now.
 ///
 /// ```
@@ -102,7 +165,7 @@ pub fn snapshot() -> Stats {
         sum.contention.merge(&one.contention);
     }
     let mut classes: Vec<_> = classes.into_values().collect();
-    let rank = |sum: &Contention, waiting| std::cmp::Reverse((sum.wait_total, waiting));
+    let rank = |sum: &Contention, waiting| Reverse((sum.wait_total, waiting));
     objects.sort_by_key(|one| rank(&one.contention, one.waiting));
     classes.sort_by_key(|class| rank(&class.contention, class.waiting));
     Stats {
