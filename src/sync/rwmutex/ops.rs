@@ -16,7 +16,7 @@ use super::{
     OwnedRwMutexReadGuard, OwnedRwMutexWriteGuard, RwMutex, RwMutexReadGuard, RwMutexWriteGuard,
 };
 use crate::hook::holder::Hold;
-use crate::sync::around::poll_around;
+use crate::sync::around::{Around, poll_around};
 use crate::sync::wish::Wish;
 use crate::wait::case::{Arm, Lent, OpCase};
 use crate::wait::lock::Object;
@@ -200,7 +200,7 @@ impl<W: Way> Op for WriteOp<W> {
 macro_rules! future {
     (
         $(#[$doc:meta])* $name:ident [$($life:lifetime)?] $way:ty,
-        $op:ident, $guard:ty, $try:ident, $anew:expr
+        $op:ident, $guard:ty, $anew:expr
     ) => {
         pin_project! {
             $(#[$doc])*
@@ -220,7 +220,7 @@ macro_rules! future {
             /// Blocks this thread until the mutex is held. Not for tasks: it would block their worker.
             #[inline]
             pub fn wait(mut self) -> $guard {
-                if let Some(guard) = self.park.op().$try() {
+                if let Some(guard) = self.park.op().around() {
                     return guard;
                 }
                 match self.park.at_once() {
@@ -235,7 +235,7 @@ macro_rules! future {
 
             #[inline(always)]
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<$guard> {
-                poll_around(self.project().park, cx, $op::$try, $anew)
+                poll_around(self.project().park, cx, $anew)
             }
         }
 
@@ -270,7 +270,7 @@ future!(
     ///
     /// # Cancellation
     /// Safe at any time: a turn that was already given is given back.
-    ReadFuture['a] &'a RwMutex<T>, ReadOp, RwMutexReadGuard<'a, T>, at_once, RwMutexReadGuard::anew
+    ReadFuture['a] &'a RwMutex<T>, ReadOp, RwMutexReadGuard<'a, T>, RwMutexReadGuard::anew
 );
 future!(
     /// A wish to write, made by [`RwMutex::write`].
@@ -278,26 +278,26 @@ future!(
     /// # Cancellation
     /// Safe at any time: a turn that was already given goes to the next who waits. Readers that a waiting writer held
     /// off go on when it leaves.
-    WriteFuture['a] &'a RwMutex<T>, WriteOp, RwMutexWriteGuard<'a, T>, at_once, RwMutexWriteGuard::anew
+    WriteFuture['a] &'a RwMutex<T>, WriteOp, RwMutexWriteGuard<'a, T>, RwMutexWriteGuard::anew
 );
 future!(
     /// A wish to read, made by [`RwMutex::read_owned`].
     ///
     /// # Cancellation
     /// As of a [`ReadFuture`].
-    OwnedReadFuture[] Arc<RwMutex<T>>, ReadOp, OwnedRwMutexReadGuard<T>, at_once, std::convert::identity
+    OwnedReadFuture[] Arc<RwMutex<T>>, ReadOp, OwnedRwMutexReadGuard<T>, std::convert::identity
 );
 future!(
     /// A wish to write, made by [`RwMutex::write_owned`].
     ///
     /// # Cancellation
     /// As of a [`WriteFuture`].
-    OwnedWriteFuture[] Arc<RwMutex<T>>, WriteOp, OwnedRwMutexWriteGuard<T>, at_once, std::convert::identity
+    OwnedWriteFuture[] Arc<RwMutex<T>>, WriteOp, OwnedRwMutexWriteGuard<T>, std::convert::identity
 );
 
-impl<W: Way> ReadOp<W> {
+impl<W: Way> Around for ReadOp<W> {
     #[inline(always)]
-    fn at_once(&self) -> Option<W::Read> {
+    fn around(&self) -> Option<W::Read> {
         let raw = self.way.raw();
         let note = raw.try_read(self.site);
         let note = note.or_else(|| raw.soon(|| raw.try_read(self.site)))?;
@@ -305,9 +305,9 @@ impl<W: Way> ReadOp<W> {
     }
 }
 
-impl<W: Way> WriteOp<W> {
+impl<W: Way> Around for WriteOp<W> {
     #[inline(always)]
-    fn at_once(&self) -> Option<W::Write> {
+    fn around(&self) -> Option<W::Write> {
         let raw = self.way.raw();
         let note = raw.try_write(self.site);
         let note = note.or_else(|| raw.soon(|| raw.try_write(self.site)))?;

@@ -16,7 +16,7 @@ use super::state::Took;
 use super::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, Waiting};
 use crate::error::AcquireError;
 use crate::hook::holder::Hold;
-use crate::sync::around::poll_around;
+use crate::sync::around::{Around, poll_around};
 use crate::sync::wish::Wish;
 use crate::wait::case::{Arm, Lent, OpCase};
 use crate::wait::lock::Object;
@@ -80,9 +80,9 @@ pub struct AcquireOp<W> {
     site: Site,
 }
 
-impl<W: Way> AcquireOp<W> {
+impl<W: Way> Around for AcquireOp<W> {
     #[inline(always)]
-    fn at_once(&self) -> Option<Result<W::Permit, AcquireError>> {
+    fn around(&self) -> Option<Result<W::Permit, AcquireError>> {
         let note = self.way.semaphore().take(self.n, self.site)?;
         Some(Ok(self.way.clone().permit(self.n, note)))
     }
@@ -180,7 +180,7 @@ macro_rules! future {
             /// As of the future.
             #[inline]
             pub fn wait(mut self) -> Result<$permit, AcquireError> {
-                if let Some(permit) = self.park.op().at_once() {
+                if let Some(permit) = self.park.op().around() {
                     return permit;
                 }
                 match self.park.at_once() {
@@ -195,7 +195,7 @@ macro_rules! future {
 
             #[inline(always)]
             fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-                poll_around(self.project().park, cx, AcquireOp::at_once, |out| out.map($anew))
+                poll_around(self.project().park, cx, |out| out.map($anew))
             }
         }
 
