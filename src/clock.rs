@@ -45,14 +45,19 @@ struct Line(AtomicU64);
 
 /// What the monitor of some runtime said last, in ticks.
 static ROUGH: Line = Line(AtomicU64::new(0));
-/// Stamps between two readings.
+/// Stamps between two readings, at the least and at the most.
 const SKIPS: u8 = 7;
+const MOST_SKIPS: u8 = 63;
+/// How old, in ticks, the last reading may be at the next one for more stamps to be skipped: some 10 us.
+const FRESH: u64 = 1 << 15;
 
 thread_local! {
     static RECENT: Cell<u64> = const { Cell::new(0) };
     /// Stamps until the next reading, and from one reading to the next.
     static LEFT: Cell<u8> = const { Cell::new(0) };
     static STRIDE: Cell<u8> = const { Cell::new(0) };
+    /// Since the last reading only our own code ran, and not much of it.
+    static NEAR: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Both clocks at one moment.
@@ -74,9 +79,9 @@ pub(crate) fn ticks() -> u64 {
     now
 }
 
-/// About now, in ticks, for a record: on a worker that polls, one in [`SKIPS`] stamps and the next one are readings; those
-/// in between say what the last one said, or what the monitor said since, which looks after 10 ms at the latest. Where
-/// nobody [skips](skip_some) it is a reading.
+/// About now, in ticks, for a record: on a worker that polls, one in 8 to 64 stamps is a reading, the fewer the closer they
+/// follow each other. Those in between say what the last one said, or what the monitor said since, which looks after 10 ms
+/// at the latest. Where nobody [skips](skip_some) it is a reading.
 #[inline]
 pub(crate) fn stamp() -> u64 {
     if cfg!(gochan_off) {
@@ -91,16 +96,51 @@ pub(crate) fn stamp() -> u64 {
             now
         }
         None => {
-            left.set(STRIDE.with(Cell::get));
-            ticks()
+            let before = recent();
+            let now = ticks();
+            left.set(stride(now.saturating_sub(before)));
+            now
         }
     })
+}
+
+/// How many stamps to skip after a reading that is `age` younger than the last one.
+#[inline]
+fn stride(age: u64) -> u8 {
+    STRIDE.with(|stride| {
+        let next = match (stride.get(), age < FRESH) {
+            (0, _) => 0,
+            (now, true) => (2 * now + 1).min(MOST_SKIPS),
+            (_, false) => SKIPS,
+        };
+        stride.set(next);
+        next
+    })
+}
+
+/// As [`ticks`], unless it was just asked: several events of one moment share a reading.
+pub(crate) fn near() -> u64 {
+    match NEAR.with(Cell::get) {
+        true => recent(),
+        false => ticks(),
+    }
+}
+
+/// What comes now is of the moment of the last reading, until somebody says [`far`] or [`stale`].
+pub(crate) fn set_near() {
+    NEAR.with(|near| near.set(true));
+}
+
+/// What comes now takes time: a poll, or somebody else's waker.
+pub(crate) fn far() {
+    NEAR.with(|near| near.set(false));
 }
 
 /// The thread's time goes on without stamps, as while it sleeps: the next one is a reading.
 #[inline]
 pub(crate) fn stale() {
     LEFT.with(|left| left.set(0));
+    far();
 }
 
 /// This thread polls one task after the other, until the guard is dropped.

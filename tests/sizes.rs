@@ -8,8 +8,10 @@ mod common;
 use common::alloc::{self, Counting};
 use common::waker::{now, poll_once};
 use common::watch;
+use gochan::hook::{Events, Ready, Subscriber, subscribe};
 use gochan::{chan, select, select_blocking, unbounded};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
@@ -337,6 +339,36 @@ mod allocations {
                 });
                 assert_eq!(n, 0, "capacity {cap}");
             }
+        });
+    }
+
+    /// Waits and wakes of which somebody is told.
+    #[test]
+    fn none_for_who_listens() {
+        struct Told(AtomicUsize);
+        impl Subscriber for Told {
+            fn events(&self) -> Events {
+                Events::PARK | Events::READY
+            }
+            fn on_ready(&self, _: &Ready) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        alone(|| {
+            let told = Arc::new(Told(AtomicUsize::new(0)));
+            let listening = subscribe(Arc::clone(&told));
+            let (tx, rx) = chan::<u64>(0);
+            let n = after_warm_up(|| {
+                for _ in 0..N {
+                    let mut r = std::pin::pin!(rx.recv());
+                    assert!(poll_once(r.as_mut()).is_pending());
+                    tx.try_send(1).unwrap();
+                    assert!(poll_once(r.as_mut()).is_ready());
+                }
+            });
+            drop(listening);
+            assert_eq!(n, 0);
+            assert_eq!(told.0.load(Ordering::Relaxed), 2 * N);
         });
     }
 

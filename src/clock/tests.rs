@@ -72,3 +72,46 @@ fn stamps_of_a_poll_that_nobody_watches_are_readings() {
     skip_again();
     assert!(reads(80) < 80 || SOURCE.load(Relaxed) != COUNTER);
 }
+
+#[test]
+fn stamps_that_follow_closely_are_readings_less_often() {
+    assert_eq!(stride(0), 0, "nobody skips");
+    let skipping = skip_some();
+    let closely: Vec<u8> = (0..5).map(|_| stride(FRESH - 1)).collect();
+    assert_eq!(closely, [15, 31, 63, 63, 63]);
+    assert_eq!(stride(FRESH), SKIPS);
+    drop(skipping);
+    assert_eq!(stride(0), 0);
+}
+
+#[test]
+fn a_stamp_is_a_reading_after_as_many_as_are_skipped() {
+    let _skipping = skip_some();
+    RECENT.with(|recent| recent.set(u64::MAX / 2));
+    stale();
+    assert!(stamp() < u64::MAX / 2, "the first is a reading");
+    // Nobody else looks at this thread's last reading.
+    RECENT.with(|recent| recent.set(u64::MAX / 2));
+    let left = LEFT.with(Cell::get);
+    assert!(left >= SKIPS);
+    for _ in 0..left {
+        assert_eq!(stamp(), u64::MAX / 2);
+    }
+    assert!(stamp() < u64::MAX / 2);
+}
+
+#[test]
+fn events_of_one_moment_share_a_reading() {
+    let first = ticks();
+    set_near();
+    wait_out(Duration::from_micros(1));
+    assert_eq!(near(), first);
+    assert_eq!(near(), first);
+    far();
+    let second = near();
+    assert!(second > first);
+    set_near();
+    stale();
+    wait_out(Duration::from_micros(1));
+    assert!(near() > second);
+}

@@ -183,7 +183,7 @@ pub(crate) fn roughly_now() -> u64 {
 #[inline]
 pub(crate) fn ready_time() -> u64 {
     match super::on(super::POLL_START) {
-        true => clock::ticks(),
+        true => clock::near(),
         false => roughly_now(),
     }
 }
@@ -272,7 +272,9 @@ pub(crate) fn park(note: &Note) {
         record.park(note);
     }
     if super::on(PARK) {
-        super::subscriber::parked(note, &[]);
+        // A copy, so that the caller's may stay in registers where nobody listens.
+        let note = *note;
+        super::subscriber::parked(&note, &[]);
     }
 }
 

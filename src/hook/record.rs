@@ -15,8 +15,9 @@
 //! 1. One writer at a time: the owner of the task's ACTIVE bit, who got it by an acquiring step from the one before, or
 //!    the thread itself. Writers therefore load their own fields relaxed and never need a locked instruction.
 //! 2. `seq` is odd while the fields of a wait (`object made site since`, the arms, and `word` becoming WAITING) are
-//!    being written, and while `word` becomes RUNNABLE and `since` the time of that. Who sees WAITING or RUNNABLE and the
-//!    same even `seq` before and after has the fields of one single wait, or the time at which it ended.
+//!    being written. Who sees WAITING and the same even `seq` before and after has the fields of one single wait, but for
+//!    `since`: that also changes, in one store, when the wait ends, and then says so ([`ENDED`]). A WAITING with an ended
+//!    `since`, or a RUNNABLE with one that is not, was read in the middle of that.
 //! 3. `id` guards the fields written at birth in the same way: it is 0 while they change, and is never given twice.
 //! 4. `word`, `polls` and `woken_by` also change outside of that, each in one store: a snapshot may show a wait
 //!    together with the waker that is just ending it, but never without the poll that began it. `word` becomes
@@ -51,6 +52,8 @@ pub(crate) const ARMS: usize = 4;
 const IDLE: u32 = 1 << 15;
 /// In `polls`.
 const NAMED: u64 = 1 << 63;
+/// In `since`: the time at which the task became runnable, not at which it began to wait.
+const ENDED: u64 = 1 << 63;
 
 type Site = &'static Location<'static>;
 
@@ -161,7 +164,7 @@ impl Record {
         self.woken_by.store(0, Relaxed);
         // What the one before waited for is not this one's past.
         self.site.store(None);
-        self.since.store(now, Relaxed);
+        self.since.store(now | ENDED, Relaxed);
         self.word.store(word(state, 0, 0), Relaxed);
         if let Some(name) = birth.name {
             super::object::set_name(birth.id, name);
@@ -299,10 +302,9 @@ impl Record {
         if !RECORDED {
             return;
         }
-        let seq = self.begin();
-        self.word.store(word, Relaxed);
-        self.since.store(now, Relaxed);
-        self.end(seq);
+        self.since.store(now | ENDED, Relaxed);
+        // ORDERING: pairs with the reader's fence: who sees RUNNABLE mostly sees its time as well.
+        self.word.store(word, Release);
     }
 
     /// How the task came to be runnable. For whoever is about to poll it.
@@ -310,7 +312,7 @@ impl Record {
         let word = self.word.load(Relaxed);
         let after = WaitReason::from_number((word >> 8) as u8);
         Made {
-            at: self.since.load(Relaxed),
+            at: self.since.load(Relaxed) & !ENDED,
             after: after.filter(|_| word >> 16 != 0),
         }
     }

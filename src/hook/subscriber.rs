@@ -389,7 +389,7 @@ pub(super) fn parked(note: &Note, arms: &[ArmNote]) {
 /// A wait has ended, by the doing of the one that runs here. No lock may be held.
 #[cold]
 pub(crate) fn ready(woken: &Woken) {
-    let now = clock::ticks();
+    let now = clock::near();
     let note = &woken.note;
     let event = Ready {
         task: ObjId::from_raw(note.task),
@@ -402,6 +402,7 @@ pub(crate) fn ready(woken: &Woken) {
         more: woken.more,
     };
     sink::tell(READY, now, |sink, now| sink.ready(&event, now));
+    clock::set_near();
     deliver(READY, |subscriber| subscriber.on_ready(&event));
 }
 
@@ -409,9 +410,10 @@ pub(crate) fn ready(woken: &Woken) {
 #[cold]
 pub(crate) fn poll_started(record: &'static Record, ready: Option<Made>) {
     let event = Begun { record, ready };
-    sink::tell(POLL_START, clock::ticks(), |sink, now| {
+    sink::tell(POLL_START, clock::near(), |sink, now| {
         sink.poll_start(&event, now);
     });
+    clock::far();
     let task = record.id();
     deliver(POLL_START, |subscriber| {
         subscriber.on_poll_start(&PollStart { task })
@@ -423,13 +425,14 @@ pub(crate) fn poll_ended(task: ObjId, done: bool) {
     sink::tell(POLL_END, clock::ticks(), |sink, now| {
         sink.poll_end(task, done, now);
     });
+    clock::set_near();
     let event = PollEnd { task, done };
     deliver(POLL_END, |subscriber| subscriber.on_poll_end(&event));
 }
 
 #[cold]
 pub(crate) fn exited(event: Exit) {
-    sink::tell(EXIT, clock::ticks(), |sink, now| sink.exit(&event, now));
+    sink::tell(EXIT, clock::near(), |sink, now| sink.exit(&event, now));
     deliver(EXIT, |subscriber| subscriber.on_exit(&event));
 }
 
@@ -468,6 +471,8 @@ fn deliver(event: u32, tell: impl Fn(&dyn Subscriber)) {
     if LISTED.load(Relaxed) & event == 0 {
         return;
     }
+    // What runs now takes its time.
+    clock::far();
     if INSIDE.replace(true) {
         DROPPED.fetch_add(1, Relaxed);
         return;

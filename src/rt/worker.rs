@@ -78,6 +78,7 @@ impl Worker {
                     continue;
                 }
                 Next::Tend => {
+                    clock::far();
                     self.fire_timers();
                     self.look_at_sockets(Poller::is_due);
                 }
@@ -194,6 +195,7 @@ impl Worker {
 
     #[cold]
     fn search(&self) -> Option<Runnable> {
+        clock::far();
         let turns = self.start_search()?;
         for turn in 0..turns {
             if let Some(task) = self.steal() {

@@ -35,6 +35,7 @@ use super::join::JoinError;
 use super::joint::Joint;
 use super::state::{EndPoll, Finish, State, Wake};
 use super::waker;
+use crate::clock;
 use crate::hook::current::Entered;
 use crate::hook::record::Record;
 use crate::hook::{self, Exit, ObjId, current, registry};
@@ -431,6 +432,7 @@ fn finish(task: Ptr, scope: Entered, polled: Polled) {
 
 /// For the worker that holds ACTIVE, once JOIN is seen clear: the output is then its own, and still there.
 fn drop_output(header: &Header, task: Ptr) {
+    clock::far();
     // SAFETY: JOIN is never set again.
     let drop = AssertUnwindSafe(|| unsafe { (header.vtable.drop_output)(task) });
     catch_unwind(drop).unwrap_or_else(forget_panic);

@@ -16,6 +16,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::raw::{self, Place, Ptr};
 use super::state::Wake;
+use crate::clock;
 use crate::hook::{self, Note, Woken};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
@@ -30,6 +31,7 @@ pub(super) fn borrowed(task: Ptr) -> ManuallyDrop<Waker> {
 /// Wakes the one that waits for a task's end, on a thread that just finished that task.
 pub(super) fn wake_joiner(joiner: Waker) {
     let Some(task) = of(&joiner) else {
+        clock::far();
         let wake = AssertUnwindSafe(|| joiner.wake());
         return catch_unwind(wake).unwrap_or_else(raw::forget_panic);
     };

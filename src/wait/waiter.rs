@@ -19,6 +19,7 @@
 //!
 //! Ordering pair: DONE (Release) in `done` -> `Word::load` (Acquire) in the owner's poll: payload and slot.
 
+use std::cell::Cell;
 use std::marker::PhantomPinned;
 use std::panic::Location;
 use std::task::Waker;
@@ -143,15 +144,39 @@ pub(crate) struct Waited {
     objects: Box<[(ObjId, Site)]>,
 }
 
+std::thread_local! {
+    /// The last one that was told here, to be used again.
+    static SPARE: Cell<Option<Box<Waited>>> = const { Cell::new(None) };
+}
+
 impl Waited {
-    /// The wait as it ended with this case; with what it waited for, if it was `handed`.
-    pub(crate) fn ended_by(&self, case: u16, handed: bool) -> Woken {
-        let mut woken = self.woken;
-        if let Some((object, made)) = self.objects.get(usize::from(case)) {
-            (woken.note.object, woken.note.made) = (*object, *made);
+    fn new(woken: Woken, objects: Box<[(ObjId, Site)]>) -> Box<Waited> {
+        let waited = Waited { woken, objects };
+        match SPARE.try_with(Cell::take) {
+            Ok(Some(mut spare)) => {
+                *spare = waited;
+                spare
+            }
+            _ => Box::new(waited),
         }
-        woken.more.handed = handed;
-        woken
+    }
+
+    /// The wait as it ended with this case; with what it waited for, if it was `handed`.
+    pub(crate) fn ended_by(mut self: Box<Self>, case: u16, handed: bool) -> Box<Self> {
+        let this = &mut *self;
+        if let Some((object, made)) = this.objects.get(usize::from(case)) {
+            (this.woken.note.object, this.woken.note.made) = (*object, *made);
+        }
+        this.woken.more.handed = handed;
+        self
+    }
+
+    /// Tells those who listen. No lock may be held.
+    #[cold]
+    pub(crate) fn tell(self: Box<Self>) {
+        hook::ready(&self.woken);
+        // A thread that ends frees it.
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
     }
 }
 
@@ -208,8 +233,7 @@ impl Slot {
             let mut woken = Woken::new(note);
             woken.more.depth = u32::try_from(depth).unwrap_or(u32::MAX);
             woken.more.again = again;
-            let objects = Box::default();
-            Box::new(Waited { woken, objects })
+            Waited::new(woken, Box::default())
         })
     }
 
@@ -220,8 +244,7 @@ impl Slot {
     ) -> Option<Box<Waited>> {
         hook::on(hook::READY).then(|| {
             let (note, objects) = note();
-            let woken = Woken::new(note);
-            Box::new(Waited { woken, objects })
+            Waited::new(Woken::new(note), objects)
         })
     }
 }

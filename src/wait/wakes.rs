@@ -5,14 +5,15 @@
 //!
 //! Invariants
 //! 1. Everything put in is fired exactly once, also when an earlier waker panics.
-//! 2. One waker costs no allocation; more (close, drop of the last handle) spill into a vector.
+//! 2. One waker costs no allocation, with or without somebody who listens; more (close, drop of the last handle) spill into
+//!    a vector.
 
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
-use super::waiter::Slot;
-use crate::hook::{self, Woken};
+use super::waiter::{Slot, Waited};
+use crate::clock;
 
 /// Wakers to fire once the lock is gone.
 ///
@@ -23,13 +24,23 @@ use crate::hook::{self, Woken};
 #[derive(Debug)]
 pub struct Wakes {
     first: ManuallyDrop<Option<Waker>>,
-    more: ManuallyDrop<Option<Box<More>>>,
+    rest: ManuallyDrop<Option<Rest>>,
+}
+
+/// What there is beside one waker.
+#[derive(Debug)]
+enum Rest {
+    /// Somebody listens.
+    Note(Box<Waited>),
+    More(Box<More>),
 }
 
 #[derive(Debug, Default)]
 struct More {
     wakers: Vec<Waker>,
-    notes: Vec<Woken>,
+    // In the boxes they come in, which are used again.
+    #[allow(clippy::vec_box)]
+    notes: Vec<Box<Waited>>,
 }
 
 impl Wakes {
@@ -37,7 +48,7 @@ impl Wakes {
     pub(crate) fn new() -> Self {
         Wakes {
             first: ManuallyDrop::new(None),
-            more: ManuallyDrop::new(None),
+            rest: ManuallyDrop::new(None),
         }
     }
 
@@ -61,7 +72,7 @@ impl Wakes {
     #[inline(always)]
     fn take_from(&mut self, slot: &mut Slot, case: u16, handed: bool) {
         if let Some(waited) = slot.note.take() {
-            self.more().notes.push(waited.ended_by(case, handed));
+            self.tell(waited.ended_by(case, handed));
         }
         if let Some(waker) = slot.waker.take() {
             self.push(waker);
@@ -78,8 +89,23 @@ impl Wakes {
     }
 
     #[cold]
+    fn tell(&mut self, note: Box<Waited>) {
+        match *self.rest {
+            None => *self.rest = Some(Rest::Note(note)),
+            Some(_) => self.more().notes.push(note),
+        }
+    }
+
+    #[cold]
     fn more(&mut self) -> &mut More {
-        self.more.get_or_insert_default()
+        if !matches!(*self.rest, Some(Rest::More(_))) {
+            let more = Box::new(More::from(self.rest.take()));
+            *self.rest = Some(Rest::More(more));
+        }
+        match &mut *self.rest {
+            Some(Rest::More(more)) => more,
+            _ => unreachable!("it was just put there"),
+        }
     }
 
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
@@ -90,7 +116,10 @@ impl Wakes {
     /// Whether `f` says so of each waker.
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
     pub(crate) fn all(&self, f: impl Fn(&Waker) -> bool) -> bool {
-        let more = self.more.iter().flat_map(|more| &more.wakers);
+        let more: &[Waker] = match &*self.rest {
+            Some(Rest::More(more)) => &more.wakers,
+            _ => &[],
+        };
         self.first.iter().chain(more).all(f)
     }
 
@@ -98,10 +127,8 @@ impl Wakes {
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
     pub(crate) fn split_off(&mut self, stays: impl Fn(&Waker) -> bool) -> Wakes {
         let first = self.first.take();
-        let more = self.more.take().map(|more| *more).unwrap_or_default();
-        if !more.notes.is_empty() {
-            self.more().notes = more.notes;
-        }
+        let more = More::from(self.rest.take());
+        more.notes.into_iter().for_each(|note| self.tell(note));
         let mut gone = Wakes::new();
         for waker in first.into_iter().chain(more.wakers) {
             match stays(&waker) {
@@ -115,7 +142,7 @@ impl Wakes {
     /// Wakes everybody, oldest first. The caller holds no lock.
     #[inline(always)]
     pub(crate) fn fire(&mut self) {
-        if self.more.is_some() {
+        if self.rest.is_some() {
             return self.fire_all();
         }
         if self.first.is_some()
@@ -127,13 +154,33 @@ impl Wakes {
 
     #[cold]
     fn fire_all(&mut self) {
-        let more = self.more.take().unwrap_or_default();
-        more.notes.iter().for_each(hook::ready);
-        self.first
-            .take()
-            .into_iter()
-            .chain(more.wakers)
-            .for_each(wake);
+        let first = self.first.take();
+        match self.rest.take() {
+            Some(Rest::Note(note)) => {
+                note.tell();
+                first.into_iter().for_each(wake);
+            }
+            rest => {
+                let more = More::from(rest);
+                more.notes.into_iter().for_each(Waited::tell);
+                first.into_iter().chain(more.wakers).for_each(wake);
+            }
+        }
+        // A waker may have taken its time.
+        clock::far();
+    }
+}
+
+impl From<Option<Rest>> for More {
+    fn from(rest: Option<Rest>) -> More {
+        match rest {
+            None => More::default(),
+            Some(Rest::Note(note)) => More {
+                notes: vec![note],
+                ..More::default()
+            },
+            Some(Rest::More(more)) => *more,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::super::words::{Ordering, fence};
 use super::super::{ArmNote, ObjId, type_name::TypeName};
-use super::{ARMS, IDLE, Record, Site, State};
+use super::{ARMS, ENDED, IDLE, Record, Site, State};
 use crate::wait::reason::WaitReason;
 
 use Ordering::{Acquire, Relaxed};
@@ -75,12 +75,13 @@ impl Record {
             if self.id.load(Relaxed) != id {
                 continue;
             }
-            if seq.is_multiple_of(2) && self.seq.load(Relaxed) == seq {
+            let torn = is_torn(state, since);
+            if seq.is_multiple_of(2) && self.seq.load(Relaxed) == seq && !torn {
                 return (state != State::Free).then_some(Snapshot {
                     state,
                     wait,
                     polls,
-                    runnable_since: (state == State::Runnable).then_some(since),
+                    runnable_since: (state == State::Runnable).then_some(since & !ENDED),
                     after: after.filter(|_| state == State::Running),
                     unstable: false,
                     ..seen
@@ -108,6 +109,16 @@ impl Record {
             after: None,
             unstable: true,
         }
+    }
+}
+
+/// Whether `since` is of another state than this one: it was just changing.
+fn is_torn(state: State, since: u64) -> bool {
+    let ended = since & ENDED != 0;
+    match state {
+        State::Waiting => ended,
+        State::Runnable => !ended,
+        State::Free | State::Idle | State::Running => false,
     }
 }
 
