@@ -216,14 +216,4 @@ impl TaskInfo {
     pub(super) fn waited(&self) -> u64 {
         self.wait.as_ref().map_or(0, |wait| wait.waited_ns)
     }
-
-    /// Longest waits first.
-    pub(super) fn rank(&self) -> (u8, u64, ObjId) {
-        let class = match self.state {
-            TaskState::Waiting => 0,
-            TaskState::Runnable => 1,
-            TaskState::Running => 2,
-        };
-        (class, u64::MAX - self.waited(), self.id)
-    }
 }

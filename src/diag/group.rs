@@ -2,10 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::ids::{IdSet, Spread};
 use super::{Object, TaskInfo, Wait};
 use crate::hook::{Kind, ObjId, WaitReason};
 
@@ -45,6 +46,9 @@ pub struct Group {
     /// The waits were marked as no sign of trouble.
     pub idle: bool,
 }
+
+/// By what tasks that wait alike have in common.
+pub(super) type Likes<T> = HashMap<Alike, T, BuildHasherDefault<Spread>>;
 
 /// What tasks that wait alike have in common.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +93,7 @@ pub(super) fn first_object(wait: &Wait) -> Option<&Arc<Object>> {
 impl Group {
     /// All groups, most members first. `tasks` has the longest waits first.
     pub(super) fn all(tasks: &[TaskInfo]) -> Vec<Group> {
-        let mut alike: HashMap<Alike, Vec<(&TaskInfo, &Wait)>> = HashMap::new();
+        let mut alike: Likes<Vec<(&TaskInfo, &Wait)>> = Likes::default();
         for task in tasks {
             if let Some(wait) = &task.wait {
                 alike.entry(Alike::of(wait)).or_default().push((task, wait));
@@ -112,15 +116,17 @@ impl Group {
     /// Longest waits first; `None` without any.
     fn of(members: &[(&TaskInfo, &Wait)]) -> Option<Group> {
         let &(oldest, wait) = members.first()?;
-        let mut ids: Vec<_> = members
-            .iter()
-            .filter_map(|(_, wait)| Some(first_object(wait)?.id))
-            .collect();
-        ids.sort_unstable();
-        ids.dedup();
         let object = first_object(wait);
         let spawned = oldest.spawned;
-        let same = members.iter().all(|(task, _)| task.spawned == spawned);
+        let (mut ids, mut same) = (IdSet::default(), true);
+        let (mut age_ns, mut threads) = (0, 0);
+        // One look at each: they lie far apart.
+        for (task, wait) in members {
+            ids.extend(first_object(wait).map(|object| object.id));
+            same &= task.spawned == spawned;
+            age_ns = task.age_ns.max(age_ns);
+            threads += usize::from(task.is_thread());
+        }
         Some(Group {
             reason: wait.reason,
             site: wait.site,
@@ -129,13 +135,9 @@ impl Group {
             kind: object.map(|object| object.id.kind()),
             made: object.and_then(|object| object.made),
             spawned: spawned.filter(|_| same),
-            age_ns: members
-                .iter()
-                .map(|(task, _)| task.age_ns)
-                .max()
-                .unwrap_or(0),
+            age_ns,
             count: members.len(),
-            threads: members.iter().filter(|(task, _)| task.is_thread()).count(),
+            threads,
             oldest_ns: wait.waited_ns,
             median_ns: members[members.len() / 2].1.waited_ns,
             oldest: oldest.id,

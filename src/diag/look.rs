@@ -47,14 +47,10 @@ type Site = &'static Location<'static>;
 pub fn dump() -> Dump {
     let taken = SystemTime::now();
     let begin = Instant::now();
-    let mut seen = Vec::new();
+    let mut seen = Vec::with_capacity(registry::places());
     registry::for_each(|record| seen.extend(record.snapshot()));
     let known = Known::new(&seen, clock::ticks());
-    let mut tasks: Vec<_> = seen
-        .iter()
-        .filter_map(|seen| TaskInfo::new(seen, &known))
-        .collect();
-    tasks.sort_by_cached_key(TaskInfo::rank);
+    let tasks = known.tasks(&seen);
     let objects = known.listed();
     Dump {
         taken,
@@ -93,7 +89,9 @@ pub fn idle_ok<F: Future>(future: F) -> IdleOk<F> {
 /// What the looks at all records say together.
 struct Known {
     now: u64,
-    objects: Ids<Arc<Object>>,
+    /// Where in `objects` each is.
+    places: Ids<u32>,
+    objects: Vec<Arc<Object>>,
     /// Of each task those that it is in.
     regions: Ids<Vec<region::Seen>>,
 }
@@ -108,13 +106,30 @@ struct Draft {
     buffer: Option<Buffer>,
 }
 
-type Drafts = Ids<Draft>;
+/// All drafts, in the order in which they were begun: a small map is looked up faster than one of drafts.
+#[derive(Default)]
+struct Drafts {
+    places: Ids<u32>,
+    drafts: Vec<(ObjId, Draft)>,
+}
+
+impl Drafts {
+    fn of(&mut self, id: ObjId) -> &mut Draft {
+        let new = self.drafts.len();
+        let place = *self.places.entry(id).or_insert(new as u32) as usize;
+        if place == new {
+            self.drafts.push((id, Draft::default()));
+        }
+        &mut self.drafts[place].1
+    }
+}
 
 impl Known {
     fn new(seen: &[Snapshot], now: u64) -> Known {
-        let mut drafts = Drafts::with_capacity_and_hasher(seen.len(), Default::default());
+        let mut drafts = Drafts::default();
+        drafts.places.reserve(seen.len());
         listed::for_each(|facts| {
-            let draft = drafts.entry(facts.id).or_default();
+            let draft = drafts.of(facts.id);
             draft.made = Some(facts.made);
             draft.buffer = Some(Buffer {
                 len: facts.len,
@@ -135,17 +150,39 @@ impl Known {
                 regions.entry(region.who).or_default().push(region);
                 continue;
             }
-            let holders = &mut drafts.entry(held.what).or_default().holders;
+            let holders = &mut drafts.of(held.what).holders;
             holders.push(Holder::new(&held, &alive, now));
         }
-        let objects = drafts.into_iter();
+        let objects = drafts.drafts.into_iter();
         Known {
             now,
+            places: drafts.places,
             objects: objects
-                .map(|(id, draft)| (id, Arc::new(Object::new(id, draft, &alive))))
+                .map(|(id, draft)| Arc::new(Object::new(id, draft, &alive)))
                 .collect(),
             regions,
         }
+    }
+
+    /// All tasks and waiting threads: longest waits first, then who can run, then who runs.
+    fn tasks(&self, seen: &[Snapshot]) -> Vec<TaskInfo> {
+        // What is put in order is small.
+        let rank = |(at, seen): (usize, &Snapshot)| {
+            let waited = seen.wait.as_ref().map_or(0, |wait| self.age(wait.since));
+            let class = match seen.state {
+                State::Waiting => 0,
+                State::Runnable => 1,
+                _ => 2_u8,
+            };
+            (class, Reverse(waited), seen.id, at)
+        };
+        let mut order: Vec<_> = seen.iter().enumerate().map(rank).collect();
+        // Records lie about in the order in which tasks were spawned, and so most of it is there already: a sort that merges runs.
+        order.sort();
+        let mut tasks = Vec::with_capacity(order.len());
+        let infos = order.iter().map(|(.., at)| TaskInfo::new(&seen[*at], self));
+        tasks.extend(infos.flatten());
+        tasks
     }
 
     fn age(&self, since: u64) -> u64 {
@@ -153,11 +190,19 @@ impl Known {
     }
 
     fn object(&self, id: ObjId) -> Option<Arc<Object>> {
-        self.objects.get(&id).cloned()
+        self.known_object(id).cloned()
+    }
+
+    fn known_object(&self, id: ObjId) -> Option<&Arc<Object>> {
+        let place = *self.places.get(&id)?;
+        self.objects.get(place as usize)
     }
 
     fn regions(&self, id: ObjId) -> Vec<RegionInfo> {
-        let mut regions = self.regions.get(&id).cloned().unwrap_or_default();
+        let Some(regions) = self.regions.get(&id) else {
+            return Vec::new();
+        };
+        let mut regions = regions.clone();
         regions.sort_unstable_by_key(region::Seen::rank);
         let info = |seen: &region::Seen| RegionInfo {
             name: seen.name,
@@ -168,14 +213,15 @@ impl Known {
     }
 
     /// Those that have more to say than the waits for them.
-    fn listed(&self) -> Vec<Arc<Object>> {
-        let tells = |object: &&Arc<Object>| {
+    fn listed(self) -> Vec<Arc<Object>> {
+        let tells = |object: &Arc<Object>| {
             !matches!(
                 object.id.kind(),
                 Kind::Task | Kind::Thread | Kind::Timer | Kind::Io
             )
         };
-        let mut objects: Vec<_> = self.objects.values().filter(tells).cloned().collect();
+        let mut objects = self.objects;
+        objects.retain(tells);
         objects.sort_by_cached_key(|object| {
             let longest = object.queue.first().map_or(0, |first| first.waited_ns);
             (Reverse(object.waiters), Reverse(longest), object.id)
@@ -188,7 +234,7 @@ impl Known {
         if !matches!(wait.object.kind(), Kind::Mutex | Kind::RwMutex) {
             return None;
         }
-        let lock = self.objects.get(&wait.object)?;
+        let lock = self.known_object(wait.object)?;
         let own = lock.holders.iter().find(|holder| holder.id == who)?;
         let waited = self.age(wait.since);
         let behind: Vec<_> = match wait.reason {
@@ -217,7 +263,7 @@ fn queue_up(drafts: &mut Drafts, who: ObjId, wait: &WaitSnapshot, now: u64) {
         if id.is_none() {
             return;
         }
-        let draft = drafts.entry(id).or_default();
+        let draft = drafts.of(id);
         draft.made = draft.made.or(made);
         // The arms of one select come one after the other.
         draft.waiters += usize::from(draft.queue.last().is_none_or(|last| last.id != who));
@@ -235,7 +281,7 @@ fn queue_up(drafts: &mut Drafts, who: ObjId, wait: &WaitSnapshot, now: u64) {
     if wait.arm_count == 0 {
         enter(wait.object, wait.made, wait.reason, wait.site);
     }
-    for arm in wait.arms.iter().flatten() {
+    for arm in wait.arms.iter() {
         enter(arm.object, arm.made, arm.reason, Some(arm.site));
     }
 }
@@ -252,7 +298,7 @@ impl TaskInfo {
         let wait = seen.wait.as_ref();
         Some(TaskInfo {
             id: seen.id,
-            name: object::name(seen.id),
+            name: seen.named.then(|| object::name(seen.id)).flatten(),
             state,
             wait: wait.map(|wait| Wait::new(seen.id, wait, known)),
             long_poll: long::of(seen),
@@ -265,7 +311,10 @@ impl TaskInfo {
             polls: seen.polls,
             woken_by: some(seen.woken_by),
             regions: known.regions(seen.id),
-            labels: label::of(seen.id),
+            labels: match seen.named {
+                true => label::of(seen.id),
+                false => Vec::new(),
+            },
             unstable: seen.unstable,
         })
     }
@@ -288,7 +337,7 @@ impl Wait {
             waited_ns: known.age(seen.since),
             object: whole,
             site: seen.site,
-            arms: seen.arms.iter().flatten().map(arm).collect(),
+            arms: seen.arms.iter().map(arm).collect(),
             arm_count: seen.arm_count.into(),
             again: known.again(who, seen),
             idle: is_idle(seen),
@@ -299,7 +348,7 @@ impl Wait {
 /// Whether the wait was marked, or what it receives from; of a select, what one of its arms receives from.
 pub(super) fn is_idle(seen: &WaitSnapshot) -> bool {
     let receives = |reason, object| reason == WaitReason::ChanRecv && object::is_idle(object);
-    let mut arms = seen.arms.iter().flatten();
+    let mut arms = seen.arms.iter();
     seen.idle
         || receives(seen.reason, seen.object)
         || arms.any(|arm| receives(arm.reason, arm.object))
@@ -314,10 +363,14 @@ impl Object {
             name: object::name(id),
             made: draft.made.or_else(|| alive.get(&id).copied().flatten()),
             holders: draft.holders,
-            count: counted::count(id),
+            count: (id.kind() == Kind::WaitGroup)
+                .then(|| counted::count(id))
+                .flatten(),
             waiters: draft.waiters,
             queue: draft.queue,
-            mode: object::mode(id),
+            mode: (id.kind() == Kind::Mutex)
+                .then(|| object::mode(id))
+                .flatten(),
             buffer: draft.buffer,
         }
     }

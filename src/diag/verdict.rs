@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::group::Alike;
+use super::group::{Alike, Likes};
 use super::ids::{IdSet, Ids};
 use super::words::{At, Count, Time, Who, crowd};
 use super::{Holder, Object, Queued, TaskInfo, Wait};
@@ -324,7 +324,7 @@ impl<'a> Court<'a> {
     }
 
     fn old_waits(&mut self, tasks: &[TaskInfo]) {
-        let mut counts: HashMap<Alike, (&TaskInfo, &Wait, usize, usize)> = HashMap::new();
+        let mut counts: Likes<(&TaskInfo, &Wait, usize, usize)> = Likes::default();
         let mut order = Vec::new();
         for task in tasks {
             let Some(wait) = task.wait.as_ref().filter(|wait| self.is_news(task, wait)) else {

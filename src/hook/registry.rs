@@ -81,6 +81,17 @@ pub(crate) fn for_each(mut look: impl FnMut(&'static Record)) {
     }
 }
 
+/// How many records there are, free ones too.
+pub(crate) fn places() -> usize {
+    let mut places = 0;
+    let mut chunk = FIRST.get();
+    while let Some(&here) = chunk {
+        places += here.records.len();
+        chunk = here.next.get();
+    }
+    places
+}
+
 #[cold]
 fn refill(free: &mut Vec<&'static Record>) -> &'static Record {
     let mut common = COMMON.lock();

@@ -63,7 +63,10 @@ fn tell_ready(joiner: Ptr) {
     let Some(seen) = record.and_then(|record| record.snapshot()) else {
         return;
     };
-    let Some((wait, site)) = seen.wait.and_then(|wait| Some((wait, wait.site?))) else {
+    let Some((wait, site)) = seen.wait.and_then(|wait| {
+        let site = wait.site?;
+        Some((wait, site))
+    }) else {
         return;
     };
     let note = Note {

@@ -59,7 +59,7 @@ fn labels(seen: &Seen, now: u64) -> Vec<Label> {
     };
     let objects = match wait.arm_count {
         0 => vec![wait.object],
-        _ => wait.arms.iter().flatten().map(|arm| arm.object).collect(),
+        _ => wait.arms.iter().map(|arm| arm.object).collect(),
     };
     let names = objects.into_iter().filter(|id| !id.is_none());
     labels.extend(names.map(|id| Label::text("object", object_name(id))));

@@ -117,7 +117,7 @@ pub(super) fn class(wait: &WaitSnapshot) -> Option<(Kind, Option<Site>)> {
     if wait.arm_count == 0 {
         return some(wait.object, wait.made);
     }
-    let mut arms = wait.arms.iter().flatten();
+    let mut arms = wait.arms.iter();
     let first = arms.next().and_then(|arm| some(arm.object, arm.made))?;
     let all = usize::from(wait.arm_count) <= wait.arms.len();
     (all && arms.all(|arm| some(arm.object, arm.made) == Some(first))).then_some(first)

@@ -195,12 +195,7 @@ fn waiting() -> HashMap<ObjId, Waiting> {
         let waited = clock::ticks_to_ns(now.saturating_sub(wait.since));
         let mut objects: Vec<_> = match wait.arm_count {
             0 => vec![(wait.object, wait.made)],
-            _ => wait
-                .arms
-                .iter()
-                .flatten()
-                .map(|arm| (arm.object, arm.made))
-                .collect(),
+            _ => wait.arms.iter().map(|arm| (arm.object, arm.made)).collect(),
         };
         objects.sort_unstable_by_key(|(object, _)| *object);
         objects.dedup_by_key(|(object, _)| *object);

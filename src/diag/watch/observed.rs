@@ -156,7 +156,7 @@ impl Sums {
         let oldest = self.seen.oldest.entry(wait.reason).or_default();
         *oldest = age.max(*oldest);
         self.add_part(wait.reason, wait.object, age);
-        for arm in wait.arms.iter().flatten() {
+        for arm in wait.arms.iter() {
             self.add_part(arm.reason, arm.object, age);
         }
     }

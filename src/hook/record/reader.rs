@@ -13,7 +13,7 @@ use Ordering::{Acquire, Relaxed};
 const TRIES: usize = if cfg!(gochan_loom) { 1 } else { 4 };
 
 /// A copy of a record, consistent in itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) id: ObjId,
     pub(crate) spawned: Option<Site>,
@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) runtime: u32,
     pub(crate) state: State,
     pub(crate) polls: u64,
+    /// It has a name, or labels.
+    pub(crate) named: bool,
     pub(crate) woken_by: ObjId,
     /// Only when it waits.
     pub(crate) wait: Option<WaitSnapshot>,
@@ -35,7 +37,7 @@ pub(crate) struct Snapshot {
 }
 
 /// What a record said of a wait.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WaitSnapshot {
     pub(crate) reason: WaitReason,
     pub(crate) object: ObjId,
@@ -44,9 +46,9 @@ pub(crate) struct WaitSnapshot {
     pub(crate) since: u64,
     /// It is no sign of trouble, however long it takes.
     pub(crate) idle: bool,
-    /// How many arms a select has; the first [`ARMS`] are in `arms`.
+    /// How many arms a select has; the first [`ARMS`] are in `arms`. Most waits have none, and copies of them are small.
     pub(crate) arm_count: u16,
-    pub(crate) arms: [Option<ArmNote>; ARMS],
+    pub(crate) arms: Vec<ArmNote>,
 }
 
 impl Record {
@@ -103,6 +105,7 @@ impl Record {
             runtime: self.runtime.load(Relaxed),
             state: State::Running,
             polls: self.polls(),
+            named: self.is_named(),
             woken_by: ObjId::from_raw(self.woken_by.load(Relaxed)),
             wait: None,
             runnable_since: None,
@@ -150,15 +153,9 @@ impl Record {
         Some((ObjId::from_raw(self.object.load(Relaxed)), site))
     }
 
-    fn read_arms(
-        &self,
-        count: usize,
-        object: ObjId,
-        made: Option<Site>,
-    ) -> [Option<ArmNote>; ARMS] {
-        let mut arms = [None; ARMS];
+    fn read_arms(&self, count: usize, object: ObjId, made: Option<Site>) -> Vec<ArmNote> {
         let reasons = self.arm_reasons.load(Relaxed);
-        for (i, arm) in arms.iter_mut().take(count).enumerate() {
+        let arm = |i: usize| {
             let (object, made) = match i.checked_sub(1) {
                 None => (object, made),
                 Some(i) => (
@@ -166,16 +163,13 @@ impl Record {
                     self.arm_made[i].load(),
                 ),
             };
-            let reason = WaitReason::from_number((reasons >> (8 * i)) as u8);
-            *arm = reason
-                .zip(self.arm_sites[i].load())
-                .map(|(reason, site)| ArmNote {
-                    reason,
-                    object,
-                    made,
-                    site,
-                });
-        }
-        arms
+            Some(ArmNote {
+                reason: WaitReason::from_number((reasons >> (8 * i)) as u8)?,
+                object,
+                made,
+                site: self.arm_sites[i].load()?,
+            })
+        };
+        (0..count.min(ARMS)).filter_map(arm).collect()
     }
 }

@@ -70,7 +70,7 @@ fn check(seen: &WaitSnapshot) {
     assert_eq!(seen.site, Some(told.site));
     assert_eq!(seen.since, told.since);
     let count = usize::from(seen.arm_count);
-    let seen_arms: Vec<_> = seen.arms.iter().flatten().collect();
+    let seen_arms: Vec<_> = seen.arms.iter().collect();
     assert_eq!(seen_arms.len(), count.min(ARMS));
     for (seen, told) in seen_arms.iter().zip(arms(n)) {
         assert_eq!(seen.object, told.object);

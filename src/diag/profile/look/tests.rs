@@ -12,6 +12,7 @@ fn task(id: u64, parent: u64, type_name: &'static str) -> Snapshot {
         type_name: Some(type_name),
         runtime: 0,
         state: State::Waiting,
+        named: false,
         polls: 1,
         woken_by: ObjId::NONE,
         wait: None,
@@ -45,7 +46,12 @@ fn a_creator_that_is_gone_ends_the_chain() {
 }
 
 fn select(arms: &[(u64, Option<Site>)], count: u16) -> WaitSnapshot {
-    let mut wait = WaitSnapshot {
+    let arm = |&(number, made): &(u64, Option<Site>)| ArmNote {
+        object: ObjId::from_raw((Kind::Chan as u64) << 56 | number),
+        made,
+        ..ArmNote::NIL
+    };
+    WaitSnapshot {
         reason: WaitReason::Select,
         object: ObjId::NONE,
         made: None,
@@ -53,17 +59,8 @@ fn select(arms: &[(u64, Option<Site>)], count: u16) -> WaitSnapshot {
         since: 1,
         idle: false,
         arm_count: count,
-        arms: Default::default(),
-    };
-    for (arm, &(number, made)) in wait.arms.iter_mut().zip(arms) {
-        let object = ObjId::from_raw((Kind::Chan as u64) << 56 | number);
-        *arm = Some(ArmNote {
-            object,
-            made,
-            ..ArmNote::NIL
-        });
+        arms: arms.iter().map(arm).collect(),
     }
-    wait
 }
 
 #[test]
