@@ -694,3 +694,50 @@ fn threads_named(name: &str) -> usize {
         .filter(|read| read.as_ref().is_ok_and(|read| read.trim_end() == name))
         .count()
 }
+
+/// Of a lock that others wait for each hold is there, with who had it and where; of one that nobody waits for none is.
+#[test]
+fn holds_of_what_others_wait_for() {
+    use gochan::sync::Mutex;
+    let [wanted, alone] = [(); 2].map(|()| Arc::new(Mutex::new(0)));
+    let (lock, other) = (Arc::clone(&wanted), Arc::clone(&alone));
+    let ((holder, waiter, line), trace, _) = record(move || {
+        let rt = Runtime::builder().workers(1).build().unwrap();
+        let all = rt.go(async move {
+            let line = line!() + 1;
+            let held = lock.lock().await;
+            *other.lock().await += 1;
+            let theirs = Arc::clone(&lock);
+            let waiter = go(async move { *theirs.lock().await += 1 });
+            let id = waiter.id();
+            while lock.stats().waiters.is_empty() {
+                gochan::yield_now().await;
+            }
+            drop(held);
+            waiter.await.unwrap();
+            (task::current().unwrap().id(), id, line)
+        });
+        all.wait().unwrap()
+    });
+    let of_lock = |id: ObjId| {
+        let holds = trace
+            .events()
+            .iter()
+            .filter_map(move |event| match event.what {
+                TraceWhat::Hold {
+                    task,
+                    object,
+                    site,
+                    held_ns,
+                    ..
+                } if object == id => Some((task, site, held_ns)),
+                _ => None,
+            });
+        holds.collect::<Vec<_>>()
+    };
+    let holds = of_lock(wanted.id());
+    let who: Vec<_> = holds.iter().map(|hold| hold.0).collect();
+    assert_eq!(who, [holder, waiter]);
+    assert!(is_at(holds[0].1, line) && holds[0].2 > 0, "{holds:?}");
+    assert!(of_lock(alone.id()).is_empty());
+}

@@ -69,6 +69,8 @@ whats! {
     Counter,
     /// This thread took over the tasks that it runs next: `c` of them.
     Steal,
+    /// `a` has held `b` for `c` ticks, and gives it back; it was acquired at `site`.
+    Hold,
 }
 
 /// Of a poll: how it came to begin was not told.

@@ -34,6 +34,7 @@ mod rings;
 mod snapshot;
 mod trigger;
 mod value;
+mod waited;
 
 #[cfg(all(test, gochan_loom))]
 mod model;

@@ -7,7 +7,10 @@
 //!     task 18 "digest"        one slice after the other: running, runnable, or why it waits
 //!       regions               nested as the program nests them
 //!   counters
-//!     runnable tasks, chan#7 "orders" waiters, the program's own
+//!     runnable tasks, waiting: chan receive, the program's own
+//!   objects
+//!     chan#7 "orders" waiters
+//!     mutex#3 holder          a slice for each hold, named by the task
 //! ```
 //!
 //! 1. Packets are in the order of time.
@@ -15,21 +18,24 @@
 //!    inner one takes that one out for a moment.
 //! 3. A flow has its own number, one beginning and one end: from where a wait's end was told to the poll that follows.
 
+mod holds;
 mod messages;
 mod packets;
+mod queries;
 mod tracks;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
+use self::holds::Mark;
 use self::messages::{COUNTER, Callstack, Frame, INSTANT, SLICE_BEGIN, SLICE_END, TrackEvent};
 use self::packets::{Packets, Value};
 use self::tracks::{RUNNABLE, Track, Tracks};
 use super::Site;
 use super::replay::{Begin, Do, Replay, Step, play};
 use super::value::{Trace, TraceWait, TraceWhat};
-use crate::hook::{Kind, ObjId};
+use crate::hook::{Kind, ObjId, WaitReason};
 
 impl Trace {
     /// The trace in Perfetto's format: <https://ui.perfetto.dev> shows it, and its `trace_processor` answers questions in SQL.
@@ -37,7 +43,10 @@ impl Trace {
     /// Each thread is a track with a slice for each poll, each task one with what it did: running, runnable, or waiting, with Go's
     /// words for why. A slice of waiting says on what object, and its stack has the place of the wait, the regions that the
     /// task is in, and its function at the place where it was spawned. Arrows lead from whoever ended a wait to the poll that
-    /// followed. Counters: runnable tasks, tasks that wait for a named object, and [`counter`](crate::diag::counter)s.
+    /// followed. Locks that were waited for have tracks of their own with a slice for each hold, and who held it. Counters: runnable
+    /// tasks, tasks that wait for each reason, tasks that wait for a named object, and [`counter`](crate::diag::counter)s.
+    ///
+    /// [`PERFETTO_QUERIES`](Trace::PERFETTO_QUERIES) are questions to begin with.
     ///
     /// # Examples
     ///
@@ -71,14 +80,18 @@ impl Trace {
             regions: HashMap::new(),
             flows: HashMap::new(),
             waiters: HashMap::new(),
+            waiting: HashMap::new(),
+            marks: holds::marks(self),
             last_flow: 0,
             runnable: 0,
         };
         writer.tracks(&replay)?;
         writer.begin(&replay)?;
         for step in &replay.steps {
+            writer.holds_until(step.at_ns)?;
             writer.step(step)?;
         }
+        writer.holds_until(u64::MAX)?;
         writer.out.finish()
     }
 }
@@ -97,6 +110,10 @@ struct Writer<'t, W> {
     flows: HashMap<ObjId, u64>,
     /// Tasks that wait for a named object.
     waiters: HashMap<ObjId, i64>,
+    /// Tasks that wait for each reason.
+    waiting: HashMap<WaitReason, i64>,
+    /// Of holds, those to come.
+    marks: VecDeque<Mark>,
     last_flow: u64,
     runnable: i64,
 }
@@ -206,6 +223,7 @@ impl<W: Write> Writer<'_, W> {
     fn leave(&mut self, at: u64, task: ObjId) -> io::Result<()> {
         if let Some(Some(wait)) = self.open.remove(&task) {
             self.count_waiters(at, wait.object, -1)?;
+            self.count_waiting(at, wait.reason, -1)?;
         }
         let number = self.task(task);
         self.out.event(at, end(number))
@@ -238,21 +256,20 @@ impl<W: Write> Writer<'_, W> {
         let object = self.trace.object(wait.object);
         let arms: Vec<_> = arms.iter().map(|arm| self.trace.describe(arm)).collect();
         let arms = arms.join("; ");
-        let made = wait
-            .made
-            .map(|made| format!("{}:{}", made.file(), made.line()));
+        let [made, site] = [wait.made, wait.site]
+            .map(|place| place.map(|place| format!("{}:{}", place.file(), place.line())));
         let mut says = Vec::new();
         if !wait.object.is_none() {
             says.push(("object", Value::Name(&object)));
         }
-        if let Some(made) = &made {
-            says.push(("made", Value::Name(made)));
-        }
+        says.extend(made.iter().map(|made| ("made", Value::Name(made))));
+        says.extend(site.iter().map(|site| ("at", Value::Name(site))));
         if !arms.is_empty() {
             says.push(("arms", Value::Name(&arms)));
         }
         let reason = wait.reason.as_str();
         self.enter(at, task, reason, "wait", Some(*wait), &says)?;
+        self.count_waiting(at, wait.reason, 1)?;
         self.count_waiters(at, wait.object, 1)
     }
 
@@ -357,6 +374,15 @@ impl<W: Write> Writer<'_, W> {
         self.value(at, RUNNABLE, self.runnable)
     }
 
+    fn count_waiting(&mut self, at: u64, reason: WaitReason, more: i64) -> io::Result<()> {
+        let name = || format!("waiting: {reason}");
+        let number = self.counter(Track::Waiting(reason), name)?;
+        let count = self.waiting.entry(reason).or_default();
+        *count += more;
+        let count = *count;
+        self.value(at, number, count)
+    }
+
     /// Of objects that have a name.
     fn count_waiters(&mut self, at: u64, object: ObjId, more: i64) -> io::Result<()> {
         if !self.trace.names.contains_key(&object) {
@@ -364,7 +390,7 @@ impl<W: Write> Writer<'_, W> {
         }
         let trace = self.trace;
         let name = || format!("{} waiters", trace.object(object));
-        let number = self.counter(Track::Waiters(object), name)?;
+        let number = self.object(Track::Waiters(object), true, name)?;
         let count = self.waiters.entry(object).or_default();
         *count += more;
         let count = *count;

@@ -13,10 +13,11 @@ use super::ring::Words;
 use super::rings;
 use super::snapshot;
 use super::value::Trace;
+use super::waited;
 use crate::error::AlreadyRecording;
 use crate::hook::intern::{NAMES, SITES};
 use crate::hook::record::Record;
-use crate::hook::sink::{self, Begun, Place, Sink, Stolen};
+use crate::hook::sink::{self, Begun, Place, Released, Sink, Stolen};
 use crate::hook::{self, Exit, LongPoll, ObjId, Park, Ready, Spawn, current};
 
 /// The fewest events of a ring.
@@ -31,7 +32,8 @@ const EVENTS: u32 = hook::SPAWN
     | hook::POLL_END
     | hook::EXIT
     | hook::LONG_POLL
-    | hook::STEAL;
+    | hook::STEAL
+    | hook::RELEASE;
 
 /// A flight recorder: while it lives, everything that tasks do is written down, and the most recent part is kept.
 ///
@@ -215,6 +217,7 @@ impl Sink for Tap {
     }
 
     fn park(&self, park: &Park<'_>, now: u64) {
+        waited::note(park);
         let made = park.made.map_or(0, |made| SITES.number(made));
         let event = Event {
             small: park.reason as u8,
@@ -285,6 +288,19 @@ impl Sink for Tap {
             c: poll.lasted_ns,
             ..Event::new(What::LongPoll, now)
         });
+    }
+
+    /// Of what nobody waits for there are too many, and nothing to tell.
+    fn release(&self, held: &Released, now: u64) {
+        if waited::is_for(held.object) {
+            rings::write(Event {
+                site: held.acquired.map_or(0, |site| SITES.number(site)),
+                a: tag(held.holder),
+                b: tag(held.object),
+                c: now.saturating_sub(held.since),
+                ..Event::new(What::Hold, now)
+            });
+        }
     }
 
     fn steal(&self, stolen: &Stolen, now: u64) {

@@ -11,11 +11,13 @@ use std::time::{Duration, SystemTime};
 use super::event::{End, Event, TEXT, UNKNOWN, What, text_of, untag, whole_time};
 use super::ring::Words;
 use super::rings::{self, Part, Thread};
-use super::value::{Last, Trace, TraceEvent, TraceTask, TraceWait, TraceWhat};
+use super::value::{Held, Last, Trace, TraceEvent, TraceTask, TraceWait, TraceWhat};
+use super::waited;
 use crate::clock;
+use crate::hook::holder::{self, Holding};
 use crate::hook::intern::{NAMES, SITES};
 use crate::hook::record::{Snapshot, State};
-use crate::hook::{Kind, ObjId, WaitReason, holder, label, object, region, registry};
+use crate::hook::{Kind, ObjId, WaitReason, label, object, region, registry};
 
 /// Everything of the last `window`.
 pub(super) fn take(window: Duration) -> Trace {
@@ -174,6 +176,12 @@ impl Reader {
                 name: NAMES.get(event.site).unwrap_or("?"),
                 value: (event.c | u64::from(event.small) << 56) as i64,
             },
+            What::Hold => TraceWhat::Hold {
+                task,
+                object: untag(event.b),
+                site: SITES.get(event.site),
+                held_ns: clock::ticks_to_ns(event.c),
+            },
             What::Steal => TraceWhat::Steal {
                 by: event.a,
                 from: event.b,
@@ -186,7 +194,7 @@ impl Reader {
         // Stable: what one thread did in one tick stays in order.
         self.events.sort_by_key(|(at, _)| *at);
         seen.iter().for_each(|seen| self.add_living(seen));
-        self.add_regions();
+        let held = self.add_held();
         let length_ns = self.ns(self.now);
         let events: Vec<_> = self.events.into_iter().map(|(_, event)| event).collect();
         let used = |number| events.iter().any(|event| event.thread == number);
@@ -194,7 +202,8 @@ impl Reader {
         Trace {
             taken,
             length_ns,
-            names: names(&events, &self.tasks),
+            names: names(&events, &self.tasks, &held),
+            held,
             threads: threads.collect(),
             events,
             tasks: self.tasks,
@@ -228,8 +237,23 @@ impl Reader {
         task.last = Some(last);
     }
 
-    fn add_regions(&mut self) {
-        let mut open: Vec<_> = holder::all().iter().filter_map(region::Seen::of).collect();
+    /// The regions of tasks, and of all else that is held what others have waited for.
+    fn add_held(&mut self) -> Vec<Held> {
+        let all = holder::all();
+        self.add_regions(&all);
+        let waited = all.iter().filter(|held| waited::is_for(held.what));
+        let waited = waited.filter(|held| held.since <= self.now);
+        let held = waited.map(|held| Held {
+            object: held.what,
+            who: held.who,
+            site: held.site,
+            since_ns: self.ns(held.since),
+        });
+        held.collect()
+    }
+
+    fn add_regions(&mut self, held: &[Holding]) {
+        let mut open: Vec<_> = held.iter().filter_map(region::Seen::of).collect();
         open.sort_unstable_by_key(region::Seen::rank);
         for region in open.iter().filter(|region| region.since <= self.now) {
             let began = (region.since >= self.begin).then(|| self.ns(region.since));
@@ -267,16 +291,22 @@ fn text<'w>(len: usize, more: &mut impl FnMut() -> Option<&'w Words>) -> String 
 }
 
 /// The names of all objects in the events, and of those that tasks wait for.
-fn names(events: &[TraceEvent], tasks: &HashMap<ObjId, TraceTask>) -> HashMap<ObjId, Arc<str>> {
+fn names(
+    events: &[TraceEvent],
+    tasks: &HashMap<ObjId, TraceTask>,
+    held: &[Held],
+) -> HashMap<ObjId, Arc<str>> {
     let parked = events.iter().filter_map(|event| match &event.what {
         TraceWhat::Park { wait, .. } | TraceWhat::Ready { wait, .. } => Some(wait.object),
+        TraceWhat::Hold { object, .. } => Some(*object),
         _ => None,
     });
     let waiting = tasks.values().filter_map(|task| match task.last {
         Some(Last::Waiting(wait)) => Some(wait.object),
         _ => None,
     });
-    let mut objects: Vec<_> = parked.chain(waiting).collect();
+    let held = held.iter().map(|held| held.object);
+    let mut objects: Vec<_> = parked.chain(waiting).chain(held).collect();
     objects.sort_unstable();
     objects.dedup();
     let named = objects

@@ -21,6 +21,18 @@ pub struct Trace {
     pub(super) tasks: HashMap<ObjId, TraceTask>,
     /// Names of objects.
     pub(super) names: HashMap<ObjId, Arc<str>>,
+    /// What was held at the end, and others have waited for.
+    pub(super) held: Vec<Held>,
+}
+
+/// A hold that goes on at the end of the trace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) object: ObjId,
+    pub(super) who: ObjId,
+    pub(super) site: Option<Site>,
+    /// When it began; 0 if before the trace.
+    pub(super) since_ns: u64,
 }
 
 /// Something that happened.
@@ -141,6 +153,18 @@ pub enum TraceWhat {
         /// The value.
         value: i64,
     },
+    /// Somebody gives back what others have waited for: a lock, a permit.
+    #[non_exhaustive]
+    Hold {
+        /// Who has acquired it, a task or a thread.
+        task: ObjId,
+        /// What it is.
+        object: ObjId,
+        /// Where it was acquired.
+        site: Option<Site>,
+        /// For how long it was held, in nanoseconds.
+        held_ns: u64,
+    },
     /// A worker took tasks out of another one's queue.
     #[non_exhaustive]
     Steal {
@@ -218,7 +242,8 @@ impl TraceEvent {
             | TraceWhat::LongPoll { task, .. }
             | TraceWhat::RegionBegin { task, .. }
             | TraceWhat::RegionEnd { task, .. }
-            | TraceWhat::Log { task, .. } => task,
+            | TraceWhat::Log { task, .. }
+            | TraceWhat::Hold { task, .. } => task,
             TraceWhat::Counter { .. } | TraceWhat::Steal { .. } => ObjId::NONE,
         }
     }

@@ -9,7 +9,7 @@ use super::*;
 use crate::diag::trace::replay::tests::{
     chan, end as ends, exit, park, ready, receives, spawn, start, start_after, task, trace,
 };
-use crate::diag::trace::value::{Last, TraceTask};
+use crate::diag::trace::value::{Held, Last, TraceTask};
 
 /// What was read, after it was found to be in order.
 struct Read {
@@ -288,4 +288,107 @@ fn what_a_program_says() {
     let log = logs.find(|event| event.r#type == Some(INSTANT)).unwrap();
     let message = &log.debug_annotations[0].string_value;
     assert_eq!(message.as_deref(), Some("17 is paid"));
+}
+
+fn hold(task_number: u64, object: ObjId, held_ns: u64) -> TraceWhat {
+    TraceWhat::Hold {
+        task: task(task_number),
+        object,
+        site: Some(std::panic::Location::caller()),
+        held_ns,
+    }
+}
+
+#[test]
+fn holders_are_slices_and_never_two_on_a_line() {
+    let (one, many) = (ObjId::of(Kind::Mutex, 3), ObjId::of(Kind::Semaphore, 4));
+    let mut trace = named(trace(vec![
+        (10, 1, hold(1, one, 9)),
+        (12, 1, hold(2, many, 8)),
+        (13, 1, hold(2, one, 3)),
+        (14, 1, hold(1, many, 8)),
+        (20, 1, hold(1, many, 8)),
+    ]));
+    trace.names.insert(one, "ledger".into());
+    trace.held = vec![Held {
+        object: one,
+        who: task(1),
+        site: None,
+        since_ns: 15,
+    }];
+    let read = read(&trace);
+    let ledger = read.track("mutex#3 \"ledger\" holder");
+    let digest = "task 2 \"digest\"";
+    let expected = [
+        "1 task 1",
+        "10 end",
+        &format!("10 {digest}"),
+        "13 end",
+        "15 task 1",
+    ];
+    assert_eq!(read.told(ledger), expected);
+    let expected = [&format!("4 {digest}"), "12 end", "12 task 1", "20 end"];
+    assert_eq!(read.told(read.track("semaphore#4 holder")), expected);
+    assert_eq!(
+        read.told(read.track("semaphore#4 holder 2")),
+        ["6 task 1", "14 end"]
+    );
+}
+
+#[test]
+fn each_reason_to_wait_has_a_counter() {
+    let wait = receives(chan(7));
+    let read = read(&trace(vec![
+        (1, 1, start(1)),
+        (2, 1, park(1, wait)),
+        (3, 1, ends(1, false)),
+        (4, 1, start(2)),
+        (5, 1, park(2, wait)),
+        (6, 1, ends(2, false)),
+        (8, 2, ready(1, 0, wait)),
+    ]));
+    let waiting = read.track("waiting: chan receive");
+    assert_eq!(read.told(waiting), ["3 1", "6 2", "8 1"]);
+}
+
+/// The words between single quotes: tracks, categories and arguments.
+#[test]
+fn queries_ask_for_what_is_written() {
+    let wait = receives(chan(7));
+    let told = vec![
+        (1, 1, start(1)),
+        (2, 1, park(1, wait)),
+        (3, 1, ends(1, false)),
+        (8, 2, ready(1, 2, wait)),
+        (9, 1, start_after(1, 1)),
+        (9, 1, hold(1, ObjId::of(Kind::Mutex, 3), 2)),
+    ];
+    let bytes = trace(told).to_perfetto();
+    let packets = PerfettoTrace::decode(&bytes[..]).unwrap().packet;
+    let data = packets
+        .iter()
+        .filter_map(|packet| packet.interned_data.as_ref());
+    let interned = data.flat_map(|data| {
+        let keys = data.debug_annotation_names.iter();
+        let keys = keys.map(|key| format!("debug.{}", key.name.as_deref().unwrap()));
+        let names = data.event_categories.iter().chain(&data.event_names);
+        keys.chain(names.map(|name| name.name.clone().unwrap()))
+    });
+    let tracks = packets
+        .iter()
+        .filter_map(|packet| packet.track_descriptor.as_ref());
+    let tracks = tracks.filter_map(|track| track.name.clone());
+    let written: Vec<_> = interned.chain(tracks).collect();
+    for (about, query) in Trace::PERFETTO_QUERIES {
+        for word in query.split('\'').skip(1).step_by(2) {
+            let is = |written: &String| match word.strip_suffix('*') {
+                Some(begin) => written.starts_with(begin),
+                None => written == word,
+            };
+            assert!(
+                written.iter().any(is),
+                "{about}: {word:?} is not in {written:?}"
+            );
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::messages::{
     ThreadDescriptor, TrackDescriptor,
 };
 use crate::diag::trace::replay::Replay;
-use crate::hook::{Kind, ObjId};
+use crate::hook::{Kind, ObjId, WaitReason};
 
 /// Up to so many tasks have a line each; of more, those that were spawned in one place share lines.
 const LINES: usize = 2_000;
@@ -18,6 +18,7 @@ const TASKS: u64 = 2;
 const COUNTERS: u64 = 3;
 /// The counter of runnable tasks.
 pub(super) const RUNNABLE: u64 = 4;
+const OBJECTS: u64 = 5;
 
 /// The numbers of all other tracks.
 #[derive(Default)]
@@ -31,13 +32,16 @@ pub(super) enum Track {
     Task(ObjId),
     Regions(ObjId),
     Waiters(ObjId),
+    /// If there are several at a time, each has its own.
+    Holder(ObjId, usize),
+    Waiting(WaitReason),
     Counter(&'static str),
 }
 
 impl Tracks {
     /// Its number, and whether it is new.
     fn number(&mut self, track: Track) -> (u64, bool) {
-        let next = RUNNABLE + 1 + self.numbers.len() as u64;
+        let next = OBJECTS + 1 + self.numbers.len() as u64;
         let number = *self.numbers.entry(track).or_insert(next);
         (number, number == next)
     }
@@ -63,6 +67,7 @@ impl<W: Write> Writer<'_, W> {
             ..group(TASKS, "tasks", 1)
         })?;
         self.out.track(group(COUNTERS, "counters", 2))?;
+        self.out.track(group(OBJECTS, "objects", 3))?;
         self.out.track(TrackDescriptor {
             counter: Some(CounterDescriptor {
                 unit_name: Some("tasks".into()),
@@ -130,6 +135,23 @@ impl<W: Write> Writer<'_, W> {
             self.out.track(TrackDescriptor {
                 counter: Some(CounterDescriptor { unit_name: None }),
                 ..track(number, Some(COUNTERS), Some(name()))
+            })?;
+        }
+        Ok(number)
+    }
+
+    /// A track of an object: of numbers, or of slices.
+    pub(super) fn object(
+        &mut self,
+        object: Track,
+        counts: bool,
+        name: impl FnOnce() -> String,
+    ) -> io::Result<u64> {
+        let (number, is_new) = self.known.number(object);
+        if is_new {
+            self.out.track(TrackDescriptor {
+                counter: counts.then_some(CounterDescriptor { unit_name: None }),
+                ..track(number, Some(OBJECTS), Some(name()))
             })?;
         }
         Ok(number)

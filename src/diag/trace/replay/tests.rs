@@ -36,6 +36,7 @@ pub(in crate::diag::trace) fn trace(events: Vec<(u64, u64, TraceWhat)>) -> Trace
         threads: Vec::new(),
         tasks: HashMap::new(),
         names: HashMap::new(),
+        held: Vec::new(),
     }
 }
 
