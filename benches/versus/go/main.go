@@ -22,6 +22,7 @@ func main() {
 	registerGroups()
 	registerTimers()
 	registerCancel()
+	registerSockets()
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "list":
 		for _, e := range entries {

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// F01, F02: timers. One operation of F01 is one timer made and stopped; F02 is how late sleepers wake.
+// F01, F02, F06: timers. One operation of F01 is one timer made and stopped; F02 is how late sleepers wake; F06 is what each of a
+// million pending timers costs.
 
 const (
 	pendingTimers = 100_000
@@ -14,6 +15,8 @@ const (
 	naps         = 3
 	shortestNap  = 10 * time.Millisecond
 	napRange     = 90 * time.Millisecond
+
+	million = 1_000_000
 )
 
 func registerTimers() {
@@ -21,6 +24,7 @@ func registerTimers() {
 	repeated("F01_timer_create_stop_100k_pending", one, createStopCrowded)
 	figures("F02_sleep2ms_idle", 2, sleepIdle)
 	figures("F02_sleepers100k", 3, sleepers)
+	figures("F06_timers1m", 2, aMillion)
 }
 
 func createStop(n int) spent {
@@ -109,4 +113,32 @@ func napLateness(nap time.Duration) int64 {
 	late := time.Since(start) - nap
 	check(late >= 0, "woken early")
 	return int64(late)
+}
+
+// Started in no order of their deadlines, stopped in the order of their start.
+func aMillion() []result {
+	pending := make([]*time.Timer, 0, million)
+	before, random := residentBytes(), uint64(7)
+	start := time.Now()
+	for range million {
+		random ^= random << 13
+		random ^= random >> 7
+		random ^= random << 17
+		pending = append(pending, time.AfterFunc(time.Hour+time.Duration(random%uint64(time.Hour)), func() {}))
+	}
+	started := time.Since(start)
+	bytes := residentBytes() - before
+	start, stopped := time.Now(), 0
+	for _, timer := range pending {
+		if timer.Stop() {
+			stopped++
+		}
+	}
+	ended := time.Since(start)
+	check(stopped == million, "stopped timers")
+	return []result{
+		figure("start", "ns", float64(started)/million),
+		figure("stop", "ns", float64(ended)/million),
+		figure("bytes", "B", bytes/million),
+	}
 }

@@ -2,7 +2,8 @@
 //!
 //! Level with the best peer where the field is measured most (unbuffered ping-pong, buffered one to one, uncontended
 //! send and receive, spawn and join, yield), and in locks and contexts: uncontended and among 8 and 64, readers and
-//! writers, groups of a thousand, semaphores, a child context, a cancel of ten thousand; within 1.5 times of it in every
+//! writers, groups of a thousand, semaphores, a child context, a cancel of ten thousand; in sockets, a hundred thousand
+//! sleepers and a million timers; within 1.5 times of it in every
 //! other row of channels (A, B), select (C) and scheduler (D); a task parked on a receive in 512 bytes; nobody waits
 //! for 10 ms beside a hog.
 
@@ -11,7 +12,7 @@ use crate::results::Row;
 use std::fmt;
 
 /// Rows that must be level, by how they begin.
-const LEVEL_ROWS: [&str; 15] = [
+const LEVEL_ROWS: [&str; 20] = [
     "A01_pingpong_unbuf",
     "A03_stream_1to1_buf",
     "A04_stream_1to1_buf",
@@ -25,8 +26,13 @@ const LEVEL_ROWS: [&str; 15] = [
     "E03_rwmutex_90_10",
     "E04_waitgroup_1000",
     "E05_sem",
+    "F02_sleepers100k:",
     "F03_ctx_child_cancel",
     "F04_cancel_fanout10k",
+    "F06_timers1m:",
+    "H01_echo",
+    "H02_mem_idle_conn",
+    "H03_http",
 ];
 /// Rows that must come within a factor: every other one of these groups.
 const WITHIN_GROUPS: [char; 4] = ['A', 'B', 'C', 'D'];
@@ -142,5 +148,7 @@ mod tests {
         assert_eq!(promise("E05_sem_4of8_yield"), Some(Promise::Level));
         assert_eq!(promise("E07_hog_8waiters:max_wait"), Some(Promise::Wait));
         assert_eq!(promise("F01_timer_create_stop"), None);
+        assert_eq!(promise("F06_timers1m:start"), Some(Promise::Level));
+        assert_eq!(promise("H01_echo_64B_64conn"), Some(Promise::Level));
     }
 }

@@ -8,6 +8,7 @@ mod cancel;
 mod channel;
 mod echo;
 mod fairness;
+pub mod http;
 mod memory;
 mod mutex;
 mod physics;
@@ -38,6 +39,7 @@ pub fn register(rows: &mut Registry) {
     timer::register(rows);
     cancel::register(rows);
     echo::register(rows);
+    http::register(rows);
     busy::register(rows);
 }
 

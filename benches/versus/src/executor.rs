@@ -66,6 +66,12 @@ pub trait Net: Executor {
     fn write_all(stream: &mut Self::Stream, buf: &[u8]) -> impl Future<Output = ()> + Send;
 }
 
+/// Sockets for hyper's server.
+pub trait Http: Net {
+    /// Answers all requests of a connection.
+    fn serve(stream: Self::Stream) -> impl Future<Output = ()> + Send + 'static;
+}
+
 /// The address to listen at.
 const LOOPBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 

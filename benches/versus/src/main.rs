@@ -217,6 +217,7 @@ fn plan(arguments: &SweepArguments, remarks: &mut Remarks) -> Result<Plan, Box<d
     let this = std::env::current_exe()?;
     let own: Vec<Listed> = rows().list().filter(wanted).collect();
     remarks.without_gochan = cases_without_gochan(&own);
+    remarks.no_wrk = matches(&arguments.only, "H03_http_64conn") && !cases::http::has_wrk();
 
     let mut plan = Plan::default();
     own.into_iter().for_each(|entry| plan.add(&this, entry));

@@ -6,13 +6,14 @@ use crate::thermo::Place;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-const GROUPS: [(char, &str); 7] = [
+const GROUPS: [(char, &str); 8] = [
     ('A', "channels between tasks"),
     ('B', "channels between threads"),
     ('C', "select"),
     ('D', "scheduler and memory"),
     ('E', "sync"),
     ('F', "time and cancellation"),
+    ('H', "sockets"),
     ('P', "the machine itself"),
 ];
 
@@ -25,6 +26,8 @@ pub struct Remarks {
     pub without_gochan: BTreeMap<&'static str, Vec<String>>,
     /// Why there is no Go, if there is none.
     pub no_go: Option<String>,
+    /// There is no `wrk`, but rows that need it were asked for.
+    pub no_wrk: bool,
     /// Runs that failed, with the reason.
     pub failures: Vec<String>,
 }
@@ -171,6 +174,9 @@ fn notes(out: &mut impl Write, rows: &[Row], remarks: &Remarks) -> io::Result<()
     }
     if let Some(reason) = &remarks.no_go {
         writeln!(out, "No Go in this table: {reason}.")?;
+    }
+    if remarks.no_wrk {
+        writeln!(out, "No H03 in this table: no `wrk` found.")?;
     }
     for failure in &remarks.failures {
         writeln!(out, "FAILED  {failure}")?;

@@ -115,6 +115,10 @@ group! {
     with_sockets: "gochan" Gochan, "tokio" Tokio, "smol" Smol
 }
 group! {
+    /// Executors with sockets that hyper takes.
+    with_http: "gochan" Gochan, "tokio" Tokio
+}
+group! {
     /// Executors where one worker is all there is.
     executors_of_one: "tokio-ct" TokioCurrent
 }

@@ -1,8 +1,9 @@
-//! F01, F02: timers. One operation of F01 is one timer made, started and dropped; F02 is how late sleepers wake.
+//! F01, F02, F06: timers. One operation of F01 is one timer made, started and dropped; F02 is how late sleepers wake; F06 is
+//! what each of a million pending timers costs.
 
 use crate::executor::Executor;
 use crate::measure::{Figure, Spent, percentile};
-use crate::process::cpu_time;
+use crate::process::{cpu_time, resident_bytes};
 use crate::registry::{ONE, Registry, TWO};
 use std::future::Future;
 use std::pin::pin;
@@ -18,6 +19,8 @@ const SLEEPERS: u64 = 100_000;
 const NAPS: usize = 3;
 const SHORTEST_NAP: Duration = Duration::from_millis(10);
 const NAP_RANGE_NS: u64 = 90_000_000;
+
+const MILLION: usize = 1_000_000;
 
 pub fn register(rows: &mut Registry) {
     executors!(enter_executor!(
@@ -47,6 +50,13 @@ pub fn register(rows: &mut Registry) {
         "F02_sleepers100k",
         TWO,
         sleepers()
+    ));
+    executors!(enter_executor_figures!(
+        rows,
+        2,
+        "F06_timers1m",
+        TWO,
+        a_million()
     ));
 }
 
@@ -129,6 +139,30 @@ async fn sleepers<E: Executor>() -> Vec<Figure> {
         Figure::new("late_p99", "us", us(percentile(&mut all, 0.99))),
         Figure::new("late3_p50", "us", us(percentile(&mut third, 0.5))),
         Figure::new("late3_p99", "us", us(percentile(&mut third, 0.99))),
+    ]
+}
+
+/// Started in no order of their deadlines, dropped in the order of their start.
+async fn a_million<E: Executor>() -> Vec<Figure> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut random = XorShift::new(7);
+    let (mut pending, before) = (Vec::with_capacity(MILLION), resident_bytes());
+    let start = Instant::now();
+    for _ in 0..MILLION {
+        let after = HOUR + Duration::from_nanos(random.next() % 3_600_000_000_000);
+        let mut sleep = Box::pin(E::sleep(after));
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        pending.push(sleep);
+    }
+    let started = start.elapsed();
+    let bytes = resident_bytes() - before;
+    let start = Instant::now();
+    drop(pending);
+    let each = |time: Duration| time.as_nanos() as f64 / MILLION as f64;
+    vec![
+        Figure::new("start", "ns", each(started)),
+        Figure::new("stop", "ns", each(start.elapsed())),
+        Figure::new("bytes", "B", bytes / MILLION as f64),
     ]
 }
 

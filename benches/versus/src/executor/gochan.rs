@@ -1,9 +1,13 @@
 //! gochan's own runtime.
 
-use super::{Executor, LOOPBACK, Net, Succeeded};
+use super::{Executor, Http, LOOPBACK, Net, Succeeded};
+use crate::cases::http::hello;
 use gochan::Runtime;
+use gochan::net::hyper::Timer;
 use gochan::net::{TcpListener, TcpStream};
 use gochan::task::JoinHandle;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -80,5 +84,15 @@ impl Net for Gochan {
 
     async fn write_all(stream: &mut TcpStream, buf: &[u8]) {
         stream.write_all(buf).await.expect("room");
+    }
+}
+
+impl Http for Gochan {
+    async fn serve(stream: TcpStream) {
+        // How a connection ends is the peer's affair.
+        let _ = http1::Builder::new()
+            .timer(Timer::new())
+            .serve_connection(stream, service_fn(hello))
+            .await;
     }
 }

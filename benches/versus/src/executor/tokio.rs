@@ -1,7 +1,11 @@
 //! tokio: its multi-threaded runtime, and its current-thread runtime for what one worker can do without any care
 //! for others.
 
-use super::{Executor, LOOPBACK, Net, Succeeded};
+use super::{Executor, Http, LOOPBACK, Net, Succeeded};
+use crate::cases::http::hello;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -128,5 +132,15 @@ impl Net for Tokio {
 
     async fn write_all(stream: &mut TcpStream, buf: &[u8]) {
         stream.write_all(buf).await.expect("room");
+    }
+}
+
+impl Http for Tokio {
+    async fn serve(stream: TcpStream) {
+        // How a connection ends is the peer's affair.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service_fn(hello))
+            .await;
     }
 }
