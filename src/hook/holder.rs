@@ -125,11 +125,11 @@ impl Hold {
         Slot::about(who, site, current::roughly_now()).hold(id.raw())
     }
 
-    /// Whoever runs here is about to wait for `id`. Nothing is shown until it is [`granted`](Self::granted).
-    pub(crate) fn wanted(id: ObjId, site: Site) -> Hold {
-        let hold = Hold::enter(WANTED | id.raw(), site);
-        hold.0.since.store(clock::ticks(), Relaxed);
-        hold
+    /// Whoever runs here is about to wait for `id`, at `now` in ticks. Nothing is shown until it is
+    /// [`granted`](Self::granted).
+    pub(crate) fn wanted(id: ObjId, site: Site, now: u64) -> Hold {
+        let who = current::record_or_thread().map_or(ObjId::NONE, Record::id);
+        Slot::about(who, site, now).hold(WANTED | id.raw())
     }
 
     /// Who noted it.
@@ -137,9 +137,9 @@ impl Hold {
         ObjId::from_raw(self.0.who.load(Relaxed))
     }
 
-    /// What was wanted is held from now on: for whoever hands it over, and for an owner that has taken it itself.
-    pub(crate) fn granted(&self) {
-        self.0.since.store(clock::ticks(), Relaxed);
+    /// What was wanted is held from `now` on: for whoever hands it over, and for an owner that has taken it itself.
+    pub(crate) fn granted(&self, now: u64) {
+        self.0.since.store(now, Relaxed);
         // ORDERING: Relaxed: the owner wants it until then, and one hands it over, under the lock of the object.
         let id = self.0.id.load(Relaxed);
         // ORDERING: Release: who sees that it is held sees the fields.
@@ -233,7 +233,10 @@ impl Runner {
     /// Whoever runs here has acquired it.
     #[inline(always)]
     pub(crate) fn set(&self) {
-        self.0.store(current::record());
+        let record = current::record();
+        if !same(self.0.load(), record) {
+            self.0.store(record);
+        }
     }
 
     /// Whether the holder may be on a processor. A thread that is in no wait is thought to be.
@@ -241,6 +244,14 @@ impl Runner {
         let state = self.0.load().map_or(State::Running, Record::state);
         matches!(state, State::Running | State::Idle)
     }
+}
+
+#[inline(always)]
+fn same<T>(one: Option<&T>, other: Option<&T>) -> bool {
+    ptr::eq(
+        one.map_or(ptr::null(), ptr::from_ref),
+        other.map_or(ptr::null(), ptr::from_ref),
+    )
 }
 
 impl Slot {
@@ -272,10 +283,14 @@ impl Slot {
         if slot.who.load(Relaxed) != who.raw() {
             slot.who.store(who.raw(), Relaxed);
         }
-        if !slot.site.load().is_some_and(|old| ptr::eq(old, site)) {
+        if !same(slot.site.load(), Some(site)) {
             slot.site.store(Some(site));
         }
-        slot.since.store(since, Relaxed);
+        // As the two others, most often the same: stores that are not made need not be waited for by the instruction
+        // that takes the lock.
+        if slot.since.load(Relaxed) != since {
+            slot.since.store(since, Relaxed);
+        }
         slot
     }
 

@@ -3,6 +3,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `mutex/state.rs` | the word: one step at a time |
+//! | `mutex/late.rs` | whether the waiter that was nudged has waited for too long |
 //! | `mutex/raw.rs` | lock, unlock and hand-over, without the value |
 //! | `mutex/lock.rs` | the wait: `LockOp` and its futures |
 //! | `mutex/guard.rs` | what holders have |
@@ -12,6 +13,7 @@
 #![allow(unsafe_code)]
 
 mod guard;
+mod late;
 mod lock;
 mod raw;
 mod state;

@@ -263,7 +263,11 @@ impl<T: ?Sized> RwMutex<T> {
         let queues = self.raw.queues.lock();
         let seen = self.raw.word();
         RwMutexStats {
-            readers: seen.readers() as usize,
+            readers: if seen.is_writer() {
+                0
+            } else {
+                seen.readers() as usize
+            },
             writer: seen.is_writer(),
             waiting_readers: queues.readers.len(),
             waiting_writers: queues.writers.len(),

@@ -27,7 +27,7 @@ pub use permit::{OwnedSemaphorePermit, SemaphorePermit};
 
 use crate::error::{AcquireError, TryAcquireError};
 use crate::hook::holder::Hold;
-use crate::hook::{Kind, ObjId};
+use crate::hook::{self, Kind, ObjId};
 use crate::shim::{AtomicU64, Ordering::Relaxed, const_fn};
 use crate::sync::wish::Wish;
 use crate::wait::lock::Object;
@@ -365,7 +365,12 @@ impl Semaphore {
 
     #[inline(always)]
     fn take(&self, n: u64, site: Site) -> Option<Hold> {
-        Hold::if_taken(self.id(), site, || self.word.try_take(n))
+        // Who is not going to have them need not note anything.
+        let seen = self.word.load();
+        if !seen.may_take(n) {
+            return None;
+        }
+        Hold::if_taken(self.id(), site, || self.word.try_take(seen, n))
     }
 
     #[inline(always)]
@@ -406,7 +411,7 @@ impl Semaphore {
         ask.n = n;
         ask.wish = match took {
             Took::All => Wish::acquired(Hold::acquired(self.id(), site)),
-            Took::None => Wish::wanted(self.id(), site),
+            Took::None => Wish::wanted(self.id(), site, hook::stamp()),
             Took::Closed => Wish::default(),
         };
         Ok(took)
@@ -443,7 +448,7 @@ impl Semaphore {
                 break;
             };
             self.word.hand_over(first.payload().n);
-            first.payload().wish.granted();
+            first.payload().wish.granted(hook::stamp());
             first.complete(How::Given, wakes);
         }
         if waiting.queue.is_empty() {

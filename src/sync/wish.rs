@@ -16,9 +16,9 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// Whoever runs here is about to wait for `id`.
-    pub(super) fn wanted(id: ObjId, site: &'static Location<'static>) -> Wish {
-        Wish::acquired(Hold::wanted(id, site))
+    /// Whoever runs here is about to wait for `id`, at `now` in ticks.
+    pub(super) fn wanted(id: ObjId, site: &'static Location<'static>, now: u64) -> Wish {
+        Wish::acquired(Hold::wanted(id, site, now))
     }
 
     /// It is there already.
@@ -27,9 +27,9 @@ impl Wish {
         Wish { note, nudged }
     }
 
-    /// It is handed over: for whoever does, under the lock of the object.
-    pub(super) fn granted(&self) {
-        self.note.iter().for_each(Hold::granted);
+    /// It is handed over at `now`: for whoever does, under the lock of the object.
+    pub(super) fn granted(&self, now: u64) {
+        self.note.iter().for_each(|note| note.granted(now));
     }
 
     /// The note, for the guard.

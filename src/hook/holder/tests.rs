@@ -51,12 +51,12 @@ fn what_a_task_acquires_is_shown_until_it_is_released() {
 #[test]
 fn what_is_wanted_is_shown_when_it_is_granted() {
     let (lock, task) = (ObjId::fresh(Kind::Mutex), born());
-    let hold = polled(task, || Hold::wanted(lock, here()));
+    let hold = polled(task, || Hold::wanted(lock, here(), clock::ticks()));
     assert_eq!(holdings(lock), []);
-    hold.granted();
+    hold.granted(clock::ticks());
     assert_eq!(holdings(lock)[0].who, task.id());
     hold.released();
-    let hold = polled(task, || Hold::wanted(lock, here()));
+    let hold = polled(task, || Hold::wanted(lock, here(), clock::ticks()));
     hold.released();
     assert_eq!(holdings(lock), []);
 }

@@ -76,10 +76,10 @@ fn what_was_only_wanted_is_not_released() {
     let _turn = TURN.lock();
     let object = ObjId::fresh(Kind::Mutex);
     attach(Place::Test, &DIARY, RELEASE);
-    Hold::wanted(object, Location::caller()).given_up();
+    Hold::wanted(object, Location::caller(), crate::clock::ticks()).given_up();
     assert!(DIARY.of(object).is_empty());
-    let hold = Hold::wanted(object, Location::caller());
-    hold.granted();
+    let hold = Hold::wanted(object, Location::caller(), crate::clock::ticks());
+    hold.granted(crate::clock::ticks());
     hold.released();
     attach(Place::Test, &DIARY, 0);
     assert_eq!(DIARY.of(object).len(), 1);

@@ -21,6 +21,7 @@
 
 use std::panic::Location;
 
+use super::late;
 use super::state::{Retried, Seen, State, Unlocked};
 use crate::clock;
 use crate::hook::holder::{Hold, Runner};
@@ -153,6 +154,10 @@ impl RawMutex {
 
     #[inline(always)]
     fn take(&self, site: Site, way: impl FnOnce(&State) -> bool) -> Option<Hold> {
+        // Who is not going to have it need not note anything.
+        if !self.state.load().is_open() {
+            return None;
+        }
         Hold::if_taken(self.object.id(), site, || {
             let taken = way(&self.state);
             if taken {
@@ -195,7 +200,7 @@ impl RawMutex {
         }
         // Anew each time: it may be lent to a select, by another task, long after its last one.
         drop(std::mem::take(slot));
-        slot.hold = Some(Hold::wanted(self.object.id(), site));
+        slot.hold = Some(Hold::wanted(self.object.id(), site, clock::ticks()));
         None
     }
 
@@ -204,13 +209,14 @@ impl RawMutex {
         if !std::mem::take(&mut slot.nudged) {
             return None;
         }
-        let waited = slot.waited(clock::ticks());
+        let now = clock::ticks();
+        let waited = slot.waited(now);
         match self.state.retry(is_long(waited)) {
             Retried::Locked => {
                 self.holder.set();
                 inner.counts.waited(waited);
                 let hold = slot.take_hold();
-                hold.granted();
+                hold.granted(now);
                 Some(hold)
             }
             Retried::Stays => {
@@ -283,7 +289,7 @@ impl RawMutex {
     fn nudged_is_late(&self) -> bool {
         // ORDERING: Relaxed: written before WOKEN was set, under the lock; an older value is one of an earlier nudge,
         // and then we look for nothing.
-        is_long(clock::ticks().saturating_sub(self.nudged_since.load(Relaxed)))
+        late::is_late(self.nudged_since.load(Relaxed))
     }
 
     /// Sees to the waiters, if the mutex is free: nudges the first, or hands over to it.
@@ -318,10 +324,11 @@ impl RawMutex {
             return false;
         };
         let slot = waiter.payload();
-        let waited = slot.waited(clock::ticks());
+        let now = clock::ticks();
+        let waited = slot.waited(now);
         slot.nudged = false;
         if let Some(hold) = slot.hold {
-            hold.granted();
+            hold.granted(now);
         }
         waiter.complete(How::Given, wakes);
         inner.counts.waited(waited);
@@ -362,6 +369,6 @@ impl Counts {
     }
 }
 
-fn is_long(ticks: u64) -> bool {
+pub(super) fn is_long(ticks: u64) -> bool {
     shim::is_long(clock::ticks_to_ns_roughly(ticks), STARVING_NS)
 }

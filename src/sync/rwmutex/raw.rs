@@ -63,11 +63,9 @@ fn is_long(ticks: u64) -> bool {
 
 /// Whoever has waited has it.
 fn served(wish: &Wish, times: &mut Histogram) {
-    let since = wish.since();
-    wish.granted();
-    // That has looked at the clock.
-    let waited = clock::recent().saturating_sub(since);
-    times.count_one(clock::ticks_to_ns(waited));
+    let (since, now) = (wish.since(), clock::ticks());
+    wish.granted(now);
+    times.count_one(clock::ticks_to_ns(now.saturating_sub(since)));
 }
 
 /// A read-write mutex of nothing.
@@ -110,14 +108,35 @@ impl Raw {
     /// Takes it to read, unless there is a writer or one seems to be next.
     #[inline(always)]
     pub(super) fn try_read(&self, site: Site) -> Option<Hold> {
-        Hold::if_taken(self.queues.id(), site, || self.word.try_read())
+        // Who is not going to have it need not note anything.
+        if !self.word.load().is_open() {
+            return None;
+        }
+        Hold::if_taken(self.queues.id(), site, || {
+            self.word.try_read() || self.come_late()
+        })
+    }
+
+    /// It has been counted, but comes late.
+    #[cold]
+    #[inline(never)]
+    fn come_late(&self) -> bool {
+        let came = self.word.come_late();
+        if came == Err(Left::ToQueue) {
+            self.hand_over();
+        }
+        came.is_ok()
     }
 
     /// Takes it to write if it is free and no writer seems to be next.
     #[inline(always)]
     pub(super) fn try_write(&self, site: Site) -> Option<Hold> {
+        let seen = self.word.load();
+        if !seen.is_open_to_write() {
+            return None;
+        }
         Hold::if_taken(self.queues.id(), site, || {
-            let taken = self.word.try_write();
+            let taken = self.word.try_write(seen);
             if taken {
                 self.writer.set();
             }
@@ -243,7 +262,7 @@ impl Raw {
         let id = self.queues.id();
         *wish = match taken {
             true => Wish::acquired(Hold::acquired(id, site)),
-            false => Wish::wanted(id, site),
+            false => Wish::wanted(id, site, clock::ticks()),
         };
         taken
     }
@@ -252,7 +271,7 @@ impl Raw {
         let taken = self.word.write_or_queue(queues.writers.is_empty());
         *wish = match taken {
             true => Wish::acquired(self.writes(site)),
-            false => Wish::wanted(self.queues.id(), site),
+            false => Wish::wanted(self.queues.id(), site, clock::ticks()),
         };
         taken
     }

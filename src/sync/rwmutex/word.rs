@@ -13,7 +13,8 @@
 //! 32..     epoch     how often it was taken; wraps                        who takes it
 //! ```
 //! Invariants
-//! 1. WRITER implies no count and no NEXT; a count implies no WRITER.
+//! 1. WRITER implies no NEXT, and no count but of readers that came late: they add themselves and then see that they may
+//!    not. They do not look at the value, and leave at once; one that was the last does what the last reader does.
 //! 2. While NEXT is set nobody takes the mutex but under the queues' lock, so that what becomes free is handed over.
 //! 3. A queue that is not empty implies its bit, whenever the queues' lock is free. The bits alone may be leftovers; the
 //!    next who comes with that lock clears them.
@@ -22,7 +23,7 @@
 //! read-modify-writes, so a chain of readers that leave is one release sequence, and whoever comes after the last of
 //! them has seen them all.
 
-use crate::shim::{AtomicU64, Ordering::*, const_fn, spin_loop};
+use crate::shim::{AtomicU64, Ordering::*, const_fn};
 use crate::wait::op::Look;
 
 const WRITER: u64 = 1;
@@ -74,8 +75,14 @@ impl Seen {
 
     /// Whether a reader that nobody waits before may come in.
     #[inline(always)]
-    fn is_open(self) -> bool {
+    pub(super) fn is_open(self) -> bool {
         self.has_room() && !self.is_next()
+    }
+
+    /// Whether a writer that nobody waits before may have it.
+    #[inline(always)]
+    pub(super) fn is_open_to_write(self) -> bool {
+        self.is_free() && !self.is_next()
     }
 
     #[inline(always)]
@@ -92,6 +99,22 @@ impl Seen {
     /// Whether a reader that leaves may have to let another one in, which is queued because there was no room.
     fn makes_room(self) -> bool {
         self.0 & READERS != 0 && self.readers() >= MAX_READERS
+    }
+
+    /// What a reader has to do that left it so.
+    #[inline(always)]
+    fn less_a_reader(self) -> Left {
+        // A writer that has it sees to the queues when it leaves.
+        if self.0 & (READERS | WRITERS) == 0 || self.is_writer() {
+            return Left::Done;
+        }
+        let last = self.readers() == 1 && self.0 & WRITERS != 0;
+        // One that is nudged comes by itself, unless it has been and found us.
+        let to_writer = last && (self.is_next() || !self.is_nudged());
+        match to_writer || self.makes_room() {
+            true => Left::ToQueue,
+            false => Left::Done,
+        }
     }
 
     #[inline(always)]
@@ -145,36 +168,44 @@ impl Word {
 
     // ---- without the queues' lock
 
-    /// Takes it to read, unless there is a writer or one is next.
+    /// Takes it to read, unless there is a writer or one is next. False: it is so, which was seen late: the reader is
+    /// counted, and [`come_late`](Self::come_late) says what becomes of it.
     #[inline(always)]
     pub(super) fn try_read(&self) -> bool {
-        let seen = self.load();
-        seen.is_open() && (self.change(seen, seen.with_reader()).is_ok() || self.try_read_again())
+        // An addition and no exchange: readers that come and go at the same time do not make each other fail.
+        // ORDERING: Acquire pairs with the Release of the last writer.
+        Seen(self.0.fetch_add(EPOCH + READER, Acquire)).is_open()
     }
 
-    /// Somebody else was faster: a reader's coming and going is no reason to wait.
-    #[cold]
-    #[inline(never)]
-    fn try_read_again(&self) -> bool {
+    /// What becomes of a reader that came late and is counted: it is in if those have left who let nobody in; else it
+    /// leaves.
+    pub(super) fn come_late(&self) -> Result<(), Left> {
+        // ORDERING: Acquire, here and below, as in `try_read`.
+        let mut seen = Seen(self.0.load(Acquire));
         loop {
-            // Two cores that take turns pay with the way of a cache line each time; who stays away for a moment lets
-            // the other one work in peace.
-            (0..8).for_each(|_| spin_loop());
-            let seen = self.load();
-            if !seen.is_open() {
-                return false;
+            if !seen.is_writer() && !seen.is_next() && seen.readers() <= MAX_READERS {
+                // While it is counted no writer can come.
+                return Ok(());
             }
-            if self.change(seen, seen.with_reader()).is_ok() {
-                return true;
+            // ORDERING: Release: on the way from those who left before us to who is next.
+            let less = seen.0 - READER;
+            match self.0.compare_exchange(seen.0, less, Release, Acquire) {
+                Ok(_) => return Err(seen.less_a_reader()),
+                Err(now) => seen = Seen(now),
             }
         }
     }
 
-    /// Takes it to write, if it is free and no writer is next.
+    /// Takes it to write if it is open to a writer, as it was when it was `seen`.
     #[inline(always)]
-    pub(super) fn try_write(&self) -> bool {
-        let seen = self.load();
-        seen.is_free() && !seen.is_next() && self.change(seen, seen.with_writer()).is_ok()
+    pub(super) fn try_write(&self, mut seen: Seen) -> bool {
+        loop {
+            match self.change(seen, seen.with_writer()) {
+                Ok(()) => return true,
+                Err(now) if now.is_open_to_write() => seen = now,
+                Err(_) => return false,
+            }
+        }
     }
 
     /// A reader leaves.
@@ -183,16 +214,7 @@ impl Word {
         // ORDERING: Release: the next writer sees that we are through with the value.
         let before = Seen(self.0.fetch_sub(READER, Release));
         debug_assert!(before.readers() > 0 && !before.is_writer());
-        if before.0 & (READERS | WRITERS) == 0 {
-            return Left::Done;
-        }
-        let last = before.readers() == 1 && before.0 & WRITERS != 0;
-        // One that is nudged comes by itself, unless it has been and found us.
-        let to_writer = last && (before.is_next() || !before.is_nudged());
-        match to_writer || before.makes_room() {
-            true => Left::ToQueue,
-            false => Left::Done,
-        }
+        before.less_a_reader()
     }
 
     /// The writer leaves, if nobody is queued.
@@ -286,7 +308,7 @@ impl Word {
 
     /// Hands it, free and kept for it, to the first writer of the queue.
     pub(super) fn give_write(&self) {
-        debug_assert!(self.load().is_free() && self.load().is_next());
+        debug_assert!(!self.load().is_writer() && self.load().is_next());
         // ORDERING: Acquire as in `settle`. Nobody else takes a free word with NEXT set (invariant 2).
         self.0.fetch_add(EPOCH + WRITER - NEXT, Acquire);
     }

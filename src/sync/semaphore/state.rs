@@ -65,6 +65,12 @@ impl Seen {
         (self.0 & (EPOCH - 1)) / PERMIT
     }
 
+    /// Whether one who comes may take `n`: they are there, nobody is queued and it is not closed.
+    #[inline(always)]
+    pub(super) fn may_take(self, n: u64) -> bool {
+        self.0 & (CLOSED | QUEUED) == 0 && self.permits() >= n
+    }
+
     /// For a select, which compares looks: the epoch tells that some were taken and given back in between.
     pub(super) fn look(self) -> Look {
         Look((self.0 >> 32) as usize, self.0 as u32 as usize, 0)
@@ -100,16 +106,10 @@ impl Word {
 
     // ---- without the queue's lock
 
-    /// Takes `n`, if they are there, nobody is queued and it is not closed.
+    /// Takes `n`, which were there when it was `seen`, if they still are, nobody is queued and it is not closed.
     #[inline(always)]
-    pub(super) fn try_take(&self, n: u64) -> bool {
-        let seen = self.load();
-        Self::may(seen, n) && (self.change(seen, seen.less(n)).is_ok() || self.try_again(n))
-    }
-
-    #[inline(always)]
-    fn may(seen: Seen, n: u64) -> bool {
-        seen.0 & (CLOSED | QUEUED) == 0 && seen.permits() >= n
+    pub(super) fn try_take(&self, seen: Seen, n: u64) -> bool {
+        self.change(seen, seen.less(n)).is_ok() || self.try_again(n)
     }
 
     /// Somebody else was faster, which need not mean that too few are left.
@@ -119,7 +119,7 @@ impl Word {
         loop {
             (0..8).for_each(|_| spin_loop());
             let seen = self.load();
-            if !Self::may(seen, n) {
+            if !seen.may_take(n) {
                 return false;
             }
             if self.change(seen, seen.less(n)).is_ok() {
