@@ -50,6 +50,7 @@
 //! * `diag` (default): the dump as JSON. The recording itself is always there.
 //! * `net`: sockets, with `futures-io`'s traits. Unix only.
 //! * `tokio-io`, `hyper`: the I/O traits of those on our sockets.
+//! * `tracing`: spans of that crate as regions of tasks, its events in recordings.
 //!
 //! Without `rt` the channels and selects alone are left.
 #![deny(unsafe_code)]

@@ -51,6 +51,8 @@ pub mod profile;
 #[cfg(all(feature = "diag", unix))]
 mod quit;
 mod region;
+#[cfg(feature = "tracing")]
+mod spans;
 pub mod stats;
 mod text;
 pub mod trace;
@@ -70,5 +72,8 @@ pub use self::region::RegionName;
 #[doc(inline)]
 pub use self::region::region;
 pub use self::region::{Region, label};
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use self::spans::Spans;
 pub use self::trace::{counter, log};
 pub use self::verdict::{Verdict, VerdictKind};

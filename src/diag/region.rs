@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::trace;
+use super::{profile, trace};
 use crate::hook::intern::NAMES;
 use crate::hook::region::{self, Open};
 use crate::hook::{ObjId, label as labels};
@@ -66,6 +66,7 @@ impl RegionName {
         let (name, site) = (self.number(), Location::caller());
         let open = region::open(name, site);
         trace::region(true, open.who(), name, Some(site));
+        profile::region_began(open.who(), NAMES.get(name).unwrap_or("?"), Some(site));
         Region(Some((open, name)))
     }
 
@@ -92,6 +93,16 @@ impl RegionName {
 pub struct Region(Option<(Open, u16)>);
 
 impl Region {
+    /// One of which no place is known.
+    #[cfg(feature = "tracing")]
+    pub(super) fn nowhere(name: &'static str) -> Region {
+        let name = NAMES.number(name);
+        let open = region::open_nowhere(name);
+        trace::region(true, open.who(), name, None);
+        profile::region_began(open.who(), NAMES.get(name).unwrap_or("?"), None);
+        Region(Some((open, name)))
+    }
+
     /// The task or thread whose region it is; [`ObjId::NONE`] if that was a thread about to end.
     ///
     /// ```
@@ -110,6 +121,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         if let Some((open, name)) = self.0.take() {
             trace::region(false, open.who(), name, None);
+            profile::region_ended(open.who(), NAMES.get(name).unwrap_or("?"));
             open.close();
         }
     }

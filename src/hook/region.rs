@@ -50,6 +50,21 @@ pub(crate) fn open(name: u16, site: Site) -> Open {
     Open(Hold::acquired(ObjId::of(Kind::Region, number), site))
 }
 
+/// As [`open`], for a region of which no place is known.
+#[cfg(feature = "tracing")]
+pub(crate) fn open_nowhere(name: u16) -> Open {
+    open(name, nowhere())
+}
+
+/// Stands for no place.
+fn nowhere() -> Site {
+    #[track_caller]
+    fn here() -> Site {
+        Location::caller()
+    }
+    here()
+}
+
 impl Open {
     /// Who began it.
     pub(crate) fn who(&self) -> ObjId {
@@ -73,7 +88,7 @@ impl Seen {
         Some(Seen {
             who: held.who,
             name: NAMES.get(number as u16).unwrap_or("?"),
-            site: held.site,
+            site: held.site.filter(|site| *site != nowhere()),
             since: held.since,
             order: number >> NAME_BITS,
         })

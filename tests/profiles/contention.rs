@@ -441,3 +441,55 @@ fn a_wait_that_was_woken_in_vain_is_told_in_two_parts() {
     let told: u64 = waits.iter().sum();
     assert!(told <= elapsed + elapsed / 100, "{waits:?} of {elapsed}");
 }
+
+/// Both stacks of a wait for a lock go up to who spawned the task, which has ended long ago, with the regions on the way.
+#[test]
+fn stacks_have_regions_and_creators() {
+    async fn creator(mutex: Arc<Mutex<u32>>) -> [gochan::JoinHandle<()>; 2] {
+        let _region = gochan::diag::region!("not of those that it spawns");
+        let (have, had) = chan(0);
+        let lock = Arc::clone(&mutex);
+        let holder = go(async move {
+            let outer = gochan::diag::region!("settle");
+            let inner = gochan::diag::region!("book");
+            drop(outer);
+            let held = lock.lock().await;
+            have.send(()).await.unwrap();
+            while lock.stats().waiters.is_empty() {
+                yield_now().await;
+            }
+            drop((held, inner));
+        });
+        had.recv().await.unwrap();
+        let waiter = go(async move {
+            let _region = gochan::diag::region!("pay");
+            *mutex.lock().await += 1;
+        });
+        [holder, waiter]
+    }
+    with_rates(1, 1, || {
+        let rt = Runtime::builder().workers(1).build().unwrap();
+        let both = rt.go(creator(Arc::new(Mutex::new(0)))).wait().unwrap();
+        for task in both {
+            task.wait().unwrap();
+        }
+        let stack_of = |profile: &Profile, region: &str| {
+            let mut samples = profile.samples.iter();
+            let is_in =
+                |sample: &&Sample| sample.stack.iter().any(|frame| frame.function == region);
+            let sample = samples
+                .find(is_in)
+                .unwrap_or_else(|| panic!("no {region} in {profile:?}"));
+            let functions = sample.stack.iter().map(|frame| frame.function.to_string());
+            functions.collect::<Vec<_>>()
+        };
+        let task = "profiles::contention::stacks_have_regions_and_creators::creator";
+        for (profile, region) in [(profile::block(), "pay"), (profile::mutex(), "book")] {
+            let stack = stack_of(&profile, region);
+            let own = format!("{task}::{{{{closure}}}}");
+            assert_eq!(stack[1], region, "{stack:?}");
+            assert!(stack[2].starts_with(&own), "{stack:?}");
+            assert_eq!(stack[3..], [task], "{stack:?}");
+        }
+    });
+}

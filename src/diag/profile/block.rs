@@ -26,7 +26,8 @@ static WAITS: Table<Wait> = Table::new();
 ///
 /// The first two are Go's, and pprof shows `delay` if it is not asked for another (`-sample_index=pending_delay`). In Go's profile a program
 /// that is stuck has nothing, for its waits never end; here it has the other two, at any rate. Labels: `wait_reason`, and `class`, where what is waited for
-/// was made. The stack is the operation and its task's function.
+/// was made. The stack is the operation, the regions that
+/// its task was in, the task's function where it was spawned, and those who spawned it.
 ///
 /// Waits that go on and are [marked as idle](crate::diag::idle_ok) are left out.
 ///
@@ -66,12 +67,13 @@ pub fn block() -> Profile {
         let stack = vec![Frame::at("other places", None)];
         merged.add(stack, Vec::new(), 0, &[others.count, others.ns]);
     }
-    let seen = look(&mut Lineages::default(), ObjId::NONE);
+    let mut lineages = Lineages::default();
+    let seen = look(&mut lineages, ObjId::NONE);
     let now = clock::ticks();
     for (wait, since) in seen
         .iter()
         .filter(|seen| !seen.doing().idle)
-        .filter_map(pending)
+        .filter_map(|seen| pending(seen, &lineages))
     {
         let ns = clock::ticks_to_ns(now.saturating_sub(since)) as f64;
         merged.add(wait.stack(), wait.labels(), 2, &[1.0, ns]);
@@ -88,14 +90,14 @@ fn is_blocking(reason: WaitReason) -> bool {
     }
 }
 
-fn pending(seen: &Seen) -> Option<(Wait, u64)> {
+fn pending(seen: &Seen, lineages: &Lineages) -> Option<(Wait, u64)> {
     let task = &seen.task;
     let wait: &WaitSnapshot = task.wait.as_ref().filter(|wait| is_blocking(wait.reason))?;
     let place = Wait {
         reason: wait.reason,
         site: wait.site.map(ById),
         class: class(wait).map(|(kind, made)| (kind, made.map(ById))),
-        origin: Origin::new(task.type_name, task.spawned),
+        origin: Origin::seen(seen, lineages),
     };
     Some((place, wait.since))
 }

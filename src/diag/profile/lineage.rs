@@ -41,15 +41,40 @@ impl Lineages {
         })
     }
 
-    /// The frames of a chain, innermost first.
-    pub(super) fn frames(&self, number: usize) -> impl Iterator<Item = Frame> + '_ {
+    /// The same if it is known or there are fewer than `most` chains; else 0.
+    pub(super) fn number_within(&mut self, link: Link, above: usize, most: usize) -> usize {
+        match self.known.get(&(link, above)) {
+            Some(number) => *number,
+            None if self.chains.len() >= most => 0,
+            None => self.number(link, above),
+        }
+    }
+
+    /// The links of a chain, innermost first.
+    pub(super) fn links(&self, number: usize) -> impl Iterator<Item = Link> + '_ {
         let mut at = number;
         let chain = std::iter::from_fn(move || {
             let &(link, above) = self.chains.get(at.checked_sub(1)?)?;
             at = above;
-            Some(link.frame())
+            Some(link)
         });
         chain.take(DEEPEST)
+    }
+
+    /// The frames of a chain, innermost first.
+    pub(super) fn frames(&self, number: usize) -> impl Iterator<Item = Frame> + '_ {
+        self.links(number).map(|link| link.frame())
+    }
+
+    /// The chain above the regions that it ends with.
+    pub(super) fn without_regions(&self, number: usize) -> usize {
+        let mut at = number;
+        while let Some((Link::Region(..), above)) =
+            at.checked_sub(1).and_then(|at| self.chains.get(at))
+        {
+            at = *above;
+        }
+        at
     }
 }
 

@@ -29,12 +29,13 @@
 //! `chan receive at src/main.rs:20`.
 // `value` is the profile, `pprof` writes it. `goroutine` and `wall` look at the records of `hook`, as a dump does: `look` is one
 // such look, `lineage` knows who spawned whom. `block` and `mutex` listen to events: `rates` switches them, `place` is what they sum up by,
-// `table` where, `history` tells who a wait was due to.
+// `table` where, `history` tells who a wait was due to, `living` what chain each task is the end of.
 
 mod block;
 mod goroutine;
 mod history;
 mod lineage;
+mod living;
 mod look;
 mod mutex;
 mod place;
@@ -49,6 +50,7 @@ mod wall;
 
 pub use self::block::block;
 pub use self::goroutine::goroutine;
+pub(super) use self::living::{region_began, region_ended};
 pub use self::mutex::mutex;
 #[cfg(feature = "rt")]
 pub use self::threads::threadcreate;

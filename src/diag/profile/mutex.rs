@@ -103,7 +103,8 @@ fn add(merged: &mut Merged, hold: Option<Hold>, first: usize, sum: Sum) {
 
 /// Charges the waits that go on: to who holds it now, and what was before that to those before.
 fn add_pending(merged: &mut Merged) {
-    let seen = look(&mut Lineages::default(), ObjId::NONE);
+    let mut lineages = Lineages::default();
+    let seen = look(&mut lineages, ObjId::NONE);
     let now = clock::ticks();
     let by_id: HashMap<ObjId, &Seen> = seen.iter().map(|seen| (seen.task.id, seen)).collect();
     let mut held: HashMap<ObjId, Holding> = HashMap::new();
@@ -118,10 +119,8 @@ fn add_pending(merged: &mut Merged) {
             continue;
         };
         let began = holding.since.clamp(wait.since, now.max(wait.since));
-        let holder = by_id.get(&holding.who).map(|seen| &seen.task);
-        let origin = holder.map_or_else(Origin::default, |task| {
-            Origin::new(task.type_name, task.spawned)
-        });
+        let holder = by_id.get(&holding.who);
+        let origin = holder.map_or_else(Origin::unknown, |seen| Origin::seen(seen, &lineages));
         let hold = hold_of(holding.what, holding.site, None, origin);
         add(merged, Some(hold), 4, sum(1.0, now.saturating_sub(began)));
         HISTORIES.charge(wait.object, wait.since, began, |charge, ticks| {

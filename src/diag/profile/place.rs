@@ -7,13 +7,12 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::panic::Location;
 
-use super::lineage::Link;
-use super::look::class_name;
+use super::lineage::{Lineages, Link};
+use super::living;
+use super::look::{Seen, class_name};
 use super::value::{Frame, Label, Profile, Sample};
 use crate::hook::record::Record;
 use crate::hook::{Kind, ObjId, WaitReason, current};
-
-type Site = &'static Location<'static>;
 
 /// Something static, by its address.
 #[derive(Debug)]
@@ -41,12 +40,9 @@ impl<T: ?Sized> Hash for ById<T> {
     }
 }
 
-/// A task's function, and where the task was spawned.
+/// A task's function at the place where the task was spawned, the regions that it is in, and who spawned it: the number of a chain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
-    name: Option<ById<str>>,
-    spawned: Option<ById<Location<'static>>>,
-}
+pub(super) struct Origin(usize);
 
 /// Where somebody waits, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,12 +65,14 @@ pub(super) struct Hold {
 }
 
 impl Origin {
-    /// Of the task `id`, as long as the record is that task's.
+    /// Of the task `id`; what its record says, as long as it is that task's, if nothing else is known.
     pub(super) fn of(record: Option<&'static Record>, id: ObjId) -> Origin {
-        let known = record.and_then(|record| record.origin(id));
-        known.map_or_else(Origin::default, |(name, spawned)| {
-            Origin::new(name, spawned)
-        })
+        let recorded = || {
+            let known = record.and_then(|record| record.origin(id));
+            let (name, spawned) = known.unwrap_or_default();
+            living::number(Link::Task(name, spawned), 0)
+        };
+        Origin(living::chain_of(id).unwrap_or_else(recorded))
     }
 
     /// Of whoever runs here.
@@ -82,16 +80,14 @@ impl Origin {
         Origin::of(current::record(), current::id())
     }
 
-    pub(super) fn new(name: Option<&'static str>, spawned: Option<Site>) -> Origin {
-        Origin {
-            name: name.map(ById),
-            spawned: spawned.map(ById),
-        }
+    /// Of what a look has shown.
+    pub(super) fn seen(seen: &Seen, lineages: &Lineages) -> Origin {
+        Origin(living::adopt(lineages, seen.lineage))
     }
 
-    fn frame(&self) -> Frame {
-        let (name, spawned) = (self.name.map(|id| id.0), self.spawned.map(|id| id.0));
-        Link::Task(name, spawned).frame()
+    /// Of somebody of whom nothing is known.
+    pub(super) fn unknown() -> Origin {
+        Origin(living::number(Link::Task(None, None), 0))
     }
 }
 
@@ -128,7 +124,9 @@ fn stack(what: &str, site: Option<ById<Location<'static>>>, origin: &Origin) -> 
         Some(site) => Frame::leaf(what, site.0),
         None => Frame::at(what.to_owned(), None),
     };
-    vec![leaf, origin.frame()]
+    std::iter::once(leaf)
+        .chain(living::frames(origin.0))
+        .collect()
 }
 
 /// Samples that look alike become one.

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use ::parking_lot::Mutex;
 
-use super::{block, mutex};
+use super::{block, living, mutex};
 use crate::hook::sink::{self, Place, Released, Sink};
-use crate::hook::{PARK, Park, READY, RELEASE, Ready};
+use crate::hook::{EXIT, Exit, PARK, Park, READY, RELEASE, Ready, SPAWN, Spawn};
 
 static BLOCK: AtomicU64 = AtomicU64::new(0);
 static MUTEX: AtomicU32 = AtomicU32::new(0);
+/// What is listened to.
+static LISTENED: AtomicU32 = AtomicU32::new(0);
 static SWITCH: Mutex<()> = Mutex::new(());
 
 /// Switches the profile [`block`](crate::diag::profile::block) on, or off with 0: of the waits shorter than `ns` nanoseconds one is taken for every `ns` that
@@ -55,18 +57,32 @@ pub fn set_mutex_profile_fraction(n: u32) -> u32 {
 fn listen() {
     let block = match BLOCK.load(Relaxed) {
         0 => 0,
-        _ => READY,
+        _ => SPAWN | EXIT | READY,
     };
     let mutex = match MUTEX.load(Relaxed) {
         0 => 0,
-        _ => PARK | READY | RELEASE,
+        _ => SPAWN | EXIT | PARK | READY | RELEASE,
     };
+    let before = LISTENED.swap(block | mutex, Relaxed);
     sink::attach(Place::Profile, &Recorder, block | mutex);
+    match (before, block | mutex) {
+        (0, 1..) => living::begin(),
+        (1.., 0) => living::end(),
+        _ => {}
+    }
 }
 
 struct Recorder;
 
 impl Sink for Recorder {
+    fn spawn(&self, event: &Spawn, _: u64) {
+        living::spawned(event);
+    }
+
+    fn exit(&self, event: &Exit, _: u64) {
+        living::ended(event.task);
+    }
+
     fn park(&self, event: &Park<'_>, now: u64) {
         if MUTEX.load(Relaxed) != 0 {
             mutex::parked(event, now);
