@@ -190,7 +190,12 @@ pub(crate) fn recent() -> u64 {
 /// A difference of ticks as nanoseconds, exact to better than 0.1 %. The first call in a process may spin for up to
 /// 0.1 ms.
 pub(crate) fn ticks_to_ns(delta: u64) -> u64 {
-    scaled(delta, rate())
+    scaled(delta, rate(ticks))
+}
+
+/// As [`ticks_to_ns`], for who has just read `now`.
+pub(crate) fn ticks_to_ns_at(delta: u64, now: u64) -> u64 {
+    scaled(delta, rate(|| now))
 }
 
 #[inline]
@@ -278,10 +283,10 @@ fn has_counter() -> bool {
 
 // === the rate ===
 
-fn rate() -> u64 {
+fn rate(now: impl Fn() -> u64) -> u64 {
     // ORDERING: pairs with the Release in `measure`: who sees a measured window also sees the rate it gave.
     let refine_at = REFINE_AT.load(Acquire);
-    if refine_at != u64::MAX && (refine_at == 0 || ticks() >= refine_at) {
+    if refine_at != u64::MAX && (refine_at == 0 || now() >= refine_at) {
         measure();
     }
     RATE.load(Relaxed)

@@ -6,7 +6,7 @@
 //!
 //! 1. Each recorder has its [`Place`], for ever; what changes is which events the place wants. Its sink stays known once
 //!    it was attached, so a delivery that is under way when its place wants no more still finds it.
-//! 2. `WANTED[place]` is written under the lock of `WANTED_BY` only, and the common mask after it.
+//! 2. `WANTED_BY[event]` is written under the lock of the subscribers' list only, and the common mask after it.
 // Not every recorder looks at every field.
 #![allow(dead_code)]
 
@@ -36,6 +36,8 @@ pub(crate) enum Place {
 }
 
 const PLACES: usize = 5;
+/// Events have the bits below this one.
+const EVENTS: usize = 10;
 
 /// Somebody's hold of something has ended.
 #[derive(Clone, Copy, Debug)]
@@ -100,30 +102,40 @@ pub(crate) trait Sink: Sync {
 }
 
 static SINKS: [OnceLock<&'static dyn Sink>; PLACES] = [const { OnceLock::new() }; PLACES];
-static WANTED: [AtomicU32; PLACES] = [const { AtomicU32::new(0) }; PLACES];
+/// Of each event, the places that want it: a bit each.
+static WANTED_BY: [AtomicU32; EVENTS] = [const { AtomicU32::new(0) }; EVENTS];
 
 /// `sink` is told of `events` from now on; of none if that is 0. A place has one sink for ever.
 pub(crate) fn attach(place: Place, sink: &'static dyn Sink, events: u32) {
     SINKS[place as usize].get_or_init(|| sink);
-    subscriber::change_mask(|| WANTED[place as usize].store(events, Relaxed));
+    let bit = 1 << place as u32;
+    subscriber::change_mask(|| {
+        for (event, wanted_by) in WANTED_BY.iter().enumerate() {
+            // ORDERING: Relaxed: one writer at a time, and who is told a little late is told.
+            let others = wanted_by.load(Relaxed) & !bit;
+            let wants = events >> event & 1 != 0;
+            wanted_by.store(if wants { others | bit } else { others }, Relaxed);
+        }
+    });
 }
 
 /// What all places want together.
 pub(super) fn wanted() -> u32 {
-    WANTED
-        .iter()
-        .fold(0, |all, place| all | place.load(Relaxed))
+    let bits = WANTED_BY.iter().enumerate();
+    bits.fold(0, |all, (event, wanted_by)| {
+        all | u32::from(wanted_by.load(Relaxed) != 0) << event
+    })
 }
 
 /// Tells those who want it.
 #[inline]
 pub(super) fn tell(event: u32, now: u64, tell: impl Fn(&dyn Sink, u64)) {
-    for (wanted, sink) in WANTED.iter().zip(&SINKS) {
-        if wanted.load(Relaxed) & event != 0
-            && let Some(sink) = sink.get()
-        {
+    let mut places = WANTED_BY[event.trailing_zeros() as usize].load(Relaxed);
+    while places != 0 {
+        if let Some(sink) = SINKS[places.trailing_zeros() as usize].get() {
             tell(*sink, now);
         }
+        places &= places - 1;
     }
 }
 

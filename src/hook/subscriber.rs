@@ -398,7 +398,7 @@ pub(crate) fn ready(woken: &Woken) {
         object: note.object,
         made: note.made,
         site: note.site,
-        waited_ns: clock::ticks_to_ns(now.saturating_sub(note.since)),
+        waited_ns: clock::ticks_to_ns_at(now.saturating_sub(note.since), now),
         more: woken.more,
     };
     sink::tell(READY, now, |sink, now| sink.ready(&event, now));

@@ -1,20 +1,21 @@
 //! An event in four words.
 //!
 //! ```text
-//!         top byte           the other 56 bits
+//!         lowest byte        the other 56 bits
 //! w0      what               when, in ticks of the clock, cut to 56 bits
 //! w1      small              a
 //! w2      site, upper half   b
 //! w3      site, lower half   c
 //! ```
 //!
-//! `a`, `b` and `c` are tags (8 bits kind, 48 bits number) or plain numbers, as [`What`] says. `site` is a number of
+//! `a`, `b` and `c` are tags (48 bits number, 8 bits kind) or plain numbers, as [`What`] says. `site` is a number of
 //! [`SITES`](crate::hook::intern::SITES), or of `NAMES` for what has a name.
 
 use super::ring::Words;
 use crate::hook::{ObjId, WaitReason};
 
 const LOW: u64 = (1 << 56) - 1;
+#[cfg(test)]
 const NUMBER: u64 = (1 << 48) - 1;
 
 macro_rules! whats {
@@ -98,7 +99,7 @@ pub(super) struct Event {
 }
 
 impl Event {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(what: What, at: u64) -> Event {
         Event {
             what,
@@ -111,7 +112,7 @@ impl Event {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn words(self) -> Words {
         let [upper, lower] = self.site.to_be_bytes();
         [
@@ -124,16 +125,16 @@ impl Event {
 
     /// `None` for a text, and for what is no event.
     pub(super) fn of(words: &Words) -> Option<Event> {
-        let what = *What::ALL.get(usize::from(top(words[0])))?;
-        let site = u16::from_be_bytes([top(words[2]), top(words[3])]);
+        let what = *What::ALL.get(usize::from(small(words[0])))?;
+        let site = u16::from_be_bytes([small(words[2]), small(words[3])]);
         (!matches!(what, What::Nothing | What::Text)).then_some(Event {
             what,
-            small: top(words[1]),
+            small: small(words[1]),
             site,
-            at: words[0] & LOW,
-            a: words[1] & LOW,
-            b: words[2] & LOW,
-            c: words[3] & LOW,
+            at: words[0] >> 8,
+            a: words[1] >> 8,
+            b: words[2] >> 8,
+            c: words[3] >> 8,
         })
     }
 
@@ -142,24 +143,23 @@ impl Event {
     }
 }
 
-#[inline]
-fn word(top: u8, low: u64) -> u64 {
-    u64::from(top) << 56 | low & LOW
+#[inline(always)]
+fn word(small: u8, rest: u64) -> u64 {
+    rest << 8 | u64::from(small)
 }
 
-fn top(word: u64) -> u8 {
-    (word >> 56) as u8
+fn small(word: u64) -> u8 {
+    word as u8
 }
 
-/// A tag in 56 bits.
-#[inline]
+/// A tag in 56 bits: its kind, which is on top, below its number.
+#[inline(always)]
 pub(super) fn tag(id: ObjId) -> u64 {
-    let raw = id.raw();
-    raw >> 56 << 48 | raw & NUMBER
+    id.raw().rotate_left(8)
 }
 
 pub(super) fn untag(tag: u64) -> ObjId {
-    ObjId::from_raw(tag >> 48 << 56 | tag & NUMBER)
+    ObjId::from_raw(tag.rotate_right(8))
 }
 
 /// The time that a cut one stands for: the last such one that is not after `now`.
@@ -185,18 +185,18 @@ pub(super) fn text_words(bytes: &[u8]) -> Words {
     let mut words = all.chunks_exact(8);
     std::array::from_fn(|_| {
         let word = words.next().map(|word| word.try_into().unwrap_or_default());
-        u64::from_be_bytes(word.unwrap_or_default())
+        u64::from_le_bytes(word.unwrap_or_default())
     })
 }
 
 /// The bytes of a text, without an end.
 pub(super) fn text_of(words: &Words) -> Option<[u8; TEXT]> {
     let mut text = [0; TEXT];
-    let bytes = words.iter().flat_map(|word| word.to_be_bytes());
+    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
     for (place, byte) in text.iter_mut().zip(bytes.skip(1)) {
         *place = byte;
     }
-    (top(words[0]) == What::Text as u8).then_some(text)
+    (small(words[0]) == What::Text as u8).then_some(text)
 }
 
 #[cfg(all(test, not(gochan_loom)))]
@@ -215,7 +215,7 @@ mod tests {
             site: 0xABCD,
             at: LOW - 5,
             a: LOW,
-            b: 0x00FF_0000_1234_5678,
+            b: 0x0000_1234_5678_00FF,
             c: 1,
         };
         assert_eq!(Event::of(&event.words()), Some(event));

@@ -50,7 +50,7 @@ impl Ring {
     }
 
     /// For the writer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn write(&self, words: Words) {
         // ORDERING: Relaxed: the caller is the only writer.
         let head = self.head.load(Relaxed);

@@ -96,13 +96,25 @@ pub(super) fn are_on() -> bool {
 }
 
 /// Writes one event, if somebody records.
-#[inline]
+#[inline(always)]
 pub(super) fn write(event: Event) {
-    write_all(&[event.words()]);
+    let [a, b, c, d] = event.words();
+    put(a, b, c, d);
+}
+
+/// One function for all events, which gets its words in registers.
+#[inline(never)]
+fn put(a: u64, b: u64, c: u64, d: u64) {
+    let words = [a, b, c, d];
+    let recording = RECORDING.load(Relaxed);
+    let written = MINE.try_with(|mine| mine.write(recording, words));
+    if written != Ok(true) {
+        write_all(&[words]);
+    }
 }
 
 /// Writes events that belong together, one after the other.
-#[inline]
+#[cold]
 pub(super) fn write_all(events: &[Words]) {
     let recording = RECORDING.load(Relaxed);
     if recording == 0 {
@@ -119,11 +131,21 @@ pub(super) fn write_all(events: &[Words]) {
 }
 
 impl Mine {
+    /// False: this thread has no ring of its own of this recording.
+    #[inline(always)]
+    fn write(&self, recording: u64, words: Words) -> bool {
+        match &*self.0.borrow() {
+            Some(held) if held.recording == recording && !held.is_shared => {
+                held.ring.write(words);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// False: this thread has no ring of this recording.
-    #[inline]
     fn write_all(&self, recording: u64, events: &[Words]) -> bool {
-        let held = self.0.borrow();
-        match &*held {
+        match &*self.0.borrow() {
             Some(held) if held.recording == recording => {
                 held.write_all(events);
                 true
@@ -175,7 +197,6 @@ impl Held {
         })
     }
 
-    #[inline]
     fn write_all(&self, events: &[Words]) {
         match self.is_shared {
             false => events.iter().for_each(|words| self.ring.write(*words)),

@@ -25,15 +25,23 @@ pub(super) fn is_lock(object: ObjId) -> bool {
 }
 
 /// Somebody waits.
+#[inline]
 pub(super) fn note(park: &Park<'_>) {
-    let arms = park.arms.iter().map(|arm| arm.object);
-    let objects = std::iter::once(park.object).chain(arms);
-    for object in objects.filter(|object| is_lock(*object)) {
-        let place = place(object);
-        // ORDERING: Relaxed: who misses it leaves one hold out.
-        if place.load(Relaxed) != object.raw() {
-            place.store(object.raw(), Relaxed);
-        }
+    note_one(park.object);
+    for arm in park.arms {
+        note_one(arm.object);
+    }
+}
+
+#[inline]
+fn note_one(object: ObjId) {
+    if !is_lock(object) {
+        return;
+    }
+    let place = place(object);
+    // ORDERING: Relaxed: who misses it leaves one hold out.
+    if place.load(Relaxed) != object.raw() {
+        place.store(object.raw(), Relaxed);
     }
 }
 
