@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Parser;
 use gochan::diag::profile::{self, Profile};
 use gochan::diag::trace::Recorder;
-use gochan::diag::{self, stats};
+use gochan::diag::{self, latency, stats};
 use gochan::sync::mutex::MutexGuard;
 use gochan::sync::{Mutex, RwMutex};
 use gochan::{JoinHandle, Receiver, Runtime, Sender, chan, go, select, task, yield_now};
@@ -168,6 +168,8 @@ fn watch(args: &Args, recorder: &Recorder) -> io::Result<()> {
     write(out, "threadcreate.pb.gz", &profile::threadcreate())?;
     std::fs::write(out.join("dump.json"), diag::dump().to_json())?;
     println!("dump.json");
+    std::fs::write(out.join("metrics.txt"), diag::metrics::text())?;
+    println!("metrics.txt");
     let trace = recorder.snapshot();
     std::fs::write(out.join("go.trace"), trace.to_go_trace())?;
     std::fs::write(out.join("perfetto.pftrace"), trace.to_perfetto())?;
@@ -181,7 +183,7 @@ fn main() -> io::Result<()> {
     std::fs::create_dir_all(&args.out)?;
     diag::set_block_profile_rate(1);
     diag::set_mutex_profile_fraction(1);
-    let recording = stats::record();
+    let recording = (stats::record(), latency::record());
     let recorder = Recorder::start().map_err(io::Error::other)?;
     let rt = Runtime::builder()
         .workers(2)
