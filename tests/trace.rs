@@ -115,6 +115,48 @@ fn regions_and_labels_end_with_their_task() {
     });
 }
 
+/// A task's regions may begin on different threads, and are shown in the order of their age.
+#[test]
+fn a_region_that_begins_later_is_younger_on_whatever_thread() {
+    let (tx, rx) = chan::<()>(0);
+    let begin = || {
+        let (start, started) = std::sync::mpsc::channel::<()>();
+        let (tell, told) = std::sync::mpsc::channel();
+        let rx = rx.clone();
+        let thread = thread::spawn(move || {
+            gochan::block_on(async {
+                // It has looked at the clock by now.
+                tell.send(ObjId::NONE).unwrap();
+                started.recv().unwrap();
+                let region = diag::region!("now");
+                tell.send(region.task()).unwrap();
+                rx.recv().await.unwrap_err();
+            });
+        });
+        told.recv().unwrap();
+        (start, told, thread)
+    };
+    let (second, first) = (begin(), begin());
+    let ids = [&first, &second].map(|(start, told, _)| {
+        start.send(()).unwrap();
+        told.recv().unwrap()
+    });
+    let dump = loop {
+        let dump = dump();
+        let waits = |id: &ObjId| dump.task(*id).is_some_and(waits);
+        if ids.iter().all(waits) {
+            break dump;
+        }
+        thread::yield_now();
+    };
+    let [older, younger] = ids.map(|id| dump.task(id).unwrap().regions[0].since_ns);
+    assert!(younger <= older, "{younger} and {older}");
+    drop(tx);
+    for (_, _, thread) in [first, second] {
+        thread.join().unwrap();
+    }
+}
+
 #[test]
 fn a_thread_has_regions_too() {
     let (tx, rx) = chan::<()>(0);

@@ -16,6 +16,7 @@ use std::panic::Location;
 use super::holder::{Hold, Holding};
 use super::intern::NAMES;
 use super::object::{Kind, ObjId};
+use crate::clock;
 
 type Site = &'static Location<'static>;
 
@@ -47,6 +48,9 @@ pub(crate) struct Seen {
 pub(crate) fn open(name: u16, site: Site) -> Open {
     let order = NEXT.with(|next| next.replace(next.get().wrapping_add(1))) & ORDER;
     let number = order << NAME_BITS | u64::from(name);
+    // Holds go by the thread's last reading. A task's regions may begin on different threads and are shown in their order: so this
+    // is one.
+    clock::ticks();
     Open(Hold::acquired(ObjId::of(Kind::Region, number), site))
 }
 
