@@ -91,7 +91,7 @@ pub(crate) fn stamp() -> u64 {
         Some(fewer) => {
             left.set(fewer);
             // ORDERING: Relaxed: a number that stands for itself.
-            let now = recent().max(ROUGH.0.load(Relaxed));
+            let now = roughly();
             RECENT.with(|recent| recent.set(now));
             now
         }
@@ -179,6 +179,12 @@ pub(crate) fn skip_again() {
 #[cfg_attr(not(feature = "rt"), allow(dead_code))]
 pub(crate) fn tell_all() {
     ROUGH.0.store(ticks(), Relaxed);
+}
+
+/// What this thread read last, or what the monitor said since.
+#[inline]
+pub(crate) fn roughly() -> u64 {
+    recent().max(ROUGH.0.load(Relaxed))
 }
 
 /// What [`ticks`] last said on this thread: for whoever can do with that and not with the cost of a reading.

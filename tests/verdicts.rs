@@ -448,6 +448,9 @@ fn channels_come_and_go_while_one_looks() {
 // === ticks ===
 
 /// Each of the tasks that it is called in leaves one behind.
+/// One at a time: those of another test are alike, and a dump has them all.
+static HEARTBEATS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 fn heartbeat() -> (ObjId, u32, u32) {
     let ticker = Ticker::new(LONG);
     let wait = line!() + 1;
@@ -458,6 +461,7 @@ fn heartbeat() -> (ObjId, u32, u32) {
 
 #[test]
 fn tickers_that_nobody_has_stopped() {
+    let _alone = HEARTBEATS.lock().unwrap_or_else(|e| e.into_inner());
     let rt = Runtime::builder().workers(1).build().unwrap();
     let spawn = |_| rt.go(async { heartbeat() }).wait().unwrap();
     let left: Vec<_> = (0..4).map(spawn).collect();
@@ -479,6 +483,7 @@ fn tickers_that_nobody_has_stopped() {
 /// One task that starts many is a program's beginning, not its habit; and who lives may stop what it has started.
 #[test]
 fn tickers_of_who_lives_or_of_one() {
+    let _alone = HEARTBEATS.lock().unwrap_or_else(|e| e.into_inner());
     let rt = Runtime::builder().workers(1).build().unwrap();
     let of_one = rt
         .go(async { [(); 4].map(|()| heartbeat().0) })

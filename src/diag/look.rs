@@ -48,7 +48,7 @@ pub fn dump() -> Dump {
     let taken = SystemTime::now();
     let begin = Instant::now();
     let mut seen = Vec::with_capacity(registry::places());
-    registry::for_each(|record| seen.extend(record.snapshot()));
+    registry::for_each(|record| seen.extend(record.snapshot().map(Snapshot::since_birth)));
     let known = Known::new(&seen, clock::ticks());
     let tasks = known.tasks(&seen);
     let objects = known.listed();

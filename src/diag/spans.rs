@@ -87,12 +87,23 @@ struct Known {
     labels: Vec<(&'static str, String)>,
 }
 
+impl Known {
+    /// What the label was before is not kept.
+    fn put(&mut self, key: &'static str, value: String) {
+        match self.labels.iter_mut().find(|label| label.0 == key) {
+            Some(label) => label.1 = value,
+            None => self.labels.push((key, value)),
+        }
+    }
+}
+
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let mut known = Known::default();
         attributes.record(&mut Labels(&self.labels, &mut known));
         if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(known);
+            // Not `insert`, which panics where another such layer was before.
+            span.extensions_mut().replace(known);
         }
     }
 
@@ -105,7 +116,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
             if known.region.as_ref().is_some_and(is_here) {
                 set(&new.labels);
             }
-            known.labels.append(&mut new.labels);
+            new.labels
+                .into_iter()
+                .for_each(|(key, value)| known.put(key, value));
         }
     }
 
@@ -148,7 +161,7 @@ struct Labels<'a>(&'a [&'static str], &'a mut Known);
 impl Visit for Labels<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         if self.0.contains(&field.name()) {
-            self.1.labels.push((field.name(), value.to_owned()));
+            self.1.put(field.name(), value.to_owned());
         }
     }
 

@@ -134,7 +134,17 @@ impl Worker {
         let mut foreign = wakes.split_off(task::is_own_waker);
         wakes.fire();
         self.stop_searching();
+        self.post_next();
         foreign.fire();
+    }
+
+    /// What comes now may take its time: the task that was to be next is anybody's.
+    fn post_next(&self) {
+        if let Some(mut core) = self.core.borrow()
+            && let Some(task) = core.local.take_next()
+        {
+            core.post(&self.shared, task);
+        }
     }
 
     /// It does not count as searching from here on.

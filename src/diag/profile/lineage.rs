@@ -41,13 +41,30 @@ impl Lineages {
         })
     }
 
-    /// The same if it is known or there are fewer than `most` chains; else 0.
+    /// The same if it is known or there are fewer than `most` chains; else the chain of `link` alone, if there are fewer than
+    /// twice as many; else 0.
     pub(super) fn number_within(&mut self, link: Link, above: usize, most: usize) -> usize {
+        let above = match self.chains.len() >= most && !self.known.contains_key(&(link, above)) {
+            true => 0,
+            false => above,
+        };
         match self.known.get(&(link, above)) {
             Some(number) => *number,
-            None if self.chains.len() >= most => 0,
+            None if self.chains.len() >= 2 * most => 0,
             None => self.number(link, above),
         }
+    }
+
+    /// The part of the chain that ends with `link`, if that is in it.
+    pub(super) fn part_to(&self, link: Link, chain: usize) -> Option<usize> {
+        let mut at = chain;
+        while let Some((here, above)) = at.checked_sub(1).and_then(|at| self.chains.get(at)) {
+            if *here == link {
+                return Some(at);
+            }
+            at = *above;
+        }
+        None
     }
 
     /// The links of a chain, innermost first.

@@ -5,7 +5,7 @@
 //!
 //! 1. A task has an entry from its spawn, or from the switch of a profile, until its end; none while no profile listens. One that ends
 //!    just while the switch looks may keep its entry until no profile listens.
-//! 2. A number stands for the same chain for ever. There are at most [`MOST`] chains; more are not told, and have the number 0.
+//! 2. A number stands for the same chain for ever. There are at most [`MOST`] chains; of more only the last link is told.
 //! 3. The lock of the chains may be taken inside that of a shard, never the other way round. Nothing foreign runs under either.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -29,12 +29,16 @@ fn shard(task: ObjId) -> &'static Mutex<Option<Ids<usize>>> {
     &LIVING[(task.number() as usize) % SHARDS]
 }
 
-/// The chain that goes on with `link`.
+/// The chain that goes on with `link`. Of tasks that spawn their like each is in it once, or it would grow with every
+/// generation.
 pub(super) fn number(link: Link, above: usize) -> usize {
     let mut chains = CHAINS.lock();
-    chains
-        .get_or_insert_default()
-        .number_within(link, above, MOST)
+    let chains = chains.get_or_insert_default();
+    let part = match link {
+        Link::Task(..) => chains.part_to(link, above),
+        Link::Region(..) => None,
+    };
+    part.unwrap_or_else(|| chains.number_within(link, above, MOST))
 }
 
 /// The same chain as that of another list.
@@ -190,7 +194,26 @@ mod tests {
         let link = |name| Link::Region(name, None);
         let root = all.number_within(link("r"), 0, 2);
         let second = all.number_within(link("r"), root, 2);
-        assert_eq!(all.number_within(link("r"), second, 2), 0, "no room");
+        assert_eq!(all.number_within(link("r"), second, 2), root, "no room");
         assert_eq!(all.number_within(link("r"), root, 2), second, "it is known");
+        for name in ["a", "b"] {
+            let alone = all.number_within(link(name), second, 2);
+            assert_eq!(all.links(alone).collect::<Vec<_>>(), [link(name)]);
+        }
+        assert_eq!(all.number_within(link("c"), second, 2), 0, "nor alone");
+    }
+
+    #[test]
+    fn generations_of_the_same_are_one() {
+        let site = Some(Location::caller());
+        let link = |name| Link::Task(Some(name), site);
+        let (mut chain, root) = (0, number(link("main"), 0));
+        let both = number(link("tock"), number(link("tick"), root));
+        for _ in 0..100 {
+            chain = number(link("tick"), if chain == 0 { root } else { chain });
+            chain = number(link("tock"), chain);
+            assert_eq!(chain, both);
+        }
+        assert_eq!(names(chain), ["tock", "tick", "main"]);
     }
 }

@@ -51,6 +51,18 @@ pub(crate) struct WaitSnapshot {
     pub(crate) arms: Vec<ArmNote>,
 }
 
+impl Snapshot {
+    /// With no time before its birth: stamps are about right only, and those of two threads may differ.
+    pub(crate) fn since_birth(mut self) -> Snapshot {
+        let born = self.spawned_at;
+        if let Some(wait) = &mut self.wait {
+            wait.since = wait.since.max(born);
+        }
+        self.runnable_since = self.runnable_since.map(|since| since.max(born));
+        self
+    }
+}
+
 impl Record {
     /// What the record says; `None` when it is free. Takes at most a fixed number of tries.
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {

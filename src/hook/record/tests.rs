@@ -263,3 +263,17 @@ fn a_snapshot_never_mixes_two_lives() {
         }
     });
 }
+
+#[test]
+fn nothing_is_shown_before_the_birth() {
+    let record = Record::new();
+    record.spawned(&birth(1), 100);
+    let seen = record.snapshot().unwrap().since_birth();
+    assert_eq!(seen.runnable_since, Some(100));
+    record.start_poll();
+    record.park(&wait(1));
+    let seen = record.snapshot().unwrap();
+    let told = seen.wait.as_ref().unwrap().since;
+    assert!(told < 100);
+    assert_eq!(seen.since_birth().wait.unwrap().since, 100);
+}

@@ -3,8 +3,8 @@
 //! What it is not: exact. To read the clock costs as much as to lock and unlock, so a thread that has just seen that its
 //! unlocks come fast reads it at one in [`SKIPS`] only; those in between go by what it read last.
 //!
-//! 1. A thread skips readings only after two that were less than [`FAST_NS`] apart, and then at most [`SKIPS`]: who
-//!    holds for longer than that between two unlocks looks each time.
+//! 1. A thread skips readings only after two that were less than [`FAST_NS`] apart, and then at most [`SKIPS`]. Should its
+//!    unlocks become slow meanwhile, it goes by what the monitor said, which looks every 10 ms.
 
 use std::cell::Cell;
 
@@ -30,7 +30,7 @@ pub(super) fn is_late(since: u64) -> bool {
         0 => read(),
         _ => {
             LEFT.with(|cell| cell.set(left - 1));
-            clock::recent()
+            clock::roughly()
         }
     };
     is_long(now.saturating_sub(since))
