@@ -188,10 +188,13 @@ fn record<R>(run: impl FnOnce() -> R) -> (R, Trace, Status) {
     (result, recorder.snapshot(), recorder.status())
 }
 
-/// What the trace says of the task.
+/// What the trace says of the task. Not that a poll was long, as any is when the machine gives its processor to others.
 fn of(trace: &Trace, task: ObjId) -> Vec<&TraceEvent> {
     let events = trace.events().iter();
-    events.filter(|event| event.task() == task).collect()
+    let is_long = |event: &TraceEvent| matches!(event.what, TraceWhat::LongPoll { .. });
+    events
+        .filter(|event| event.task() == task && !is_long(event))
+        .collect()
 }
 
 fn is_at(site: Option<&'static Location<'static>>, line: u32) -> bool {

@@ -436,11 +436,17 @@ pub(crate) fn exited(event: Exit) {
     deliver(EXIT, |subscriber| subscriber.on_exit(&event));
 }
 
+/// For sinks, at once: their clock runs on.
+#[cold]
+pub(crate) fn long_poll_seen(event: &LongPoll) {
+    sink::tell(LONG_POLL, clock::ticks(), |sink, now| {
+        sink.long_poll(event, now);
+    });
+}
+
+/// For subscribers, on a thread that has time.
 #[cold]
 pub(crate) fn long_poll(event: LongPoll) {
-    sink::tell(LONG_POLL, clock::ticks(), |sink, now| {
-        sink.long_poll(&event, now);
-    });
     deliver(LONG_POLL, |subscriber| subscriber.on_long_poll(&event));
 }
 

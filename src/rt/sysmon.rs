@@ -351,6 +351,7 @@ impl Sysmon {
                     self.teller.tell(&self.shared, News::Text(text));
                 }
                 if hook::on(hook::LONG_POLL) {
+                    hook::long_poll_seen(&event);
                     self.teller.tell(&self.shared, News::LongPoll(event));
                 }
             }
