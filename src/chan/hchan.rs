@@ -122,29 +122,29 @@ impl<T> Inner<T> {
 
     #[inline(always)]
     pub(super) fn can_push(&self, gate: &Gate) -> bool {
-        gate.held_flags() & (CLOSED | RESERVED | RECVQ) == 0
-            && self.buf.is_ring()
-            && gate.held_len() < self.buf.capacity()
+        // What has come back takes up room as well.
+        gate.held_flags() & (CLOSED | RESERVED | RECVQ | RETURNED) == 0 && self.buf.ring_has_room()
     }
 
     /// After `can_push`.
     #[inline(always)]
     pub(super) fn push_plain(&mut self, gate: &Gate, value: impl FnOnce() -> T) {
-        gate.one_in();
         let ring = self.buf.ring().expect("a ring has a place");
         ring.push_with(value);
+        gate.one_in();
     }
 
     #[inline(always)]
     pub(super) fn can_pop(&self, gate: &Gate) -> bool {
-        gate.held_flags() & (SENDQ | RETURNED) == 0 && self.buf.is_ring() && gate.held_len() > 0
+        gate.held_flags() & (SENDQ | RETURNED) == 0 && self.buf.ring_has_value()
     }
 
     /// After `can_pop`.
     #[inline(always)]
     pub(super) fn pop_plain(&mut self, gate: &Gate) -> T {
+        let value = self.buf.ring().expect("a ring has a value").pop();
         gate.out(1);
-        self.buf.ring().expect("a ring has a value").pop()
+        value
     }
 
     // ---- send: closed, a waiting receiver, room, else wait

@@ -56,9 +56,16 @@ impl<T> Buf<T> {
         }
     }
 
+    /// Whether a ring has a place.
     #[inline(always)]
-    pub(super) fn is_ring(&self) -> bool {
-        matches!(self, Buf::Ring(_))
+    pub(super) fn ring_has_room(&self) -> bool {
+        matches!(self, Buf::Ring(ring) if ring.len < ring.slots.len())
+    }
+
+    /// Whether a ring has a value.
+    #[inline(always)]
+    pub(super) fn ring_has_value(&self) -> bool {
+        matches!(self, Buf::Ring(ring) if ring.len > 0)
     }
 
     /// The caller has made sure that there is room.
@@ -112,7 +119,11 @@ impl<T> Ring<T> {
     /// `value` cannot fail. It is moved last, straight from and to where it lies, with no store between that could be of it.
     #[inline(always)]
     pub(super) fn push_with(&mut self, value: impl FnOnce() -> T) {
-        let at = self.wrap(self.head + self.len);
+        let end = self.head + self.len;
+        let at = match end.checked_sub(self.slots.len()) {
+            Some(wrapped) => wrapped,
+            None => end,
+        };
         let place = &mut self.slots[at];
         self.len += 1;
         place.write(value());
@@ -125,20 +136,13 @@ impl<T> Ring<T> {
             "the caller has made sure that there is a value"
         );
         let at = self.head;
-        self.head = self.wrap(at + 1);
+        self.head = match at + 1 {
+            end if end == self.slots.len() => 0,
+            next => next,
+        };
         self.len -= 1;
         // SAFETY: `len` was above 0, so the slot at the old `head` holds a value (invariant 1) and has left the range.
         unsafe { self.slots[at].assume_init_read() }
-    }
-
-    /// `head` and `len` are at most the capacity, so one subtraction is enough.
-    #[inline(always)]
-    fn wrap(&self, index: usize) -> usize {
-        if index >= self.slots.len() {
-            index - self.slots.len()
-        } else {
-            index
-        }
     }
 }
 
