@@ -36,7 +36,7 @@ impl Event {
 
 /// Writes everything down.
 #[derive(Default)]
-struct Diary(Mutex<Vec<Event>>);
+struct Diary(Mutex<Vec<Event>>, Mutex<HashMap<ObjId, Instant>>);
 
 impl Diary {
     fn begin() -> (Arc<Diary>, Subscription) {
@@ -54,6 +54,11 @@ impl Diary {
         let events = self.0.lock().unwrap();
         let own = events.iter().filter(|event| event.task() == task);
         own.cloned().collect()
+    }
+
+    /// When it was told of the task's last wait.
+    fn parked_at(&self, task: ObjId) -> Instant {
+        self.1.lock().unwrap()[&task]
     }
 
     fn readies(&self, task: ObjId) -> Vec<Ready> {
@@ -84,6 +89,7 @@ impl Subscriber for Diary {
     }
     fn on_park(&self, event: &hook::Park<'_>) {
         let arms = event.arms.iter().map(|arm| arm.object).collect();
+        self.1.lock().unwrap().insert(event.task, Instant::now());
         self.add(Park(event.task, event.reason, event.object, arms));
     }
     fn on_ready(&self, event: &hook::Ready) {
@@ -255,17 +261,20 @@ fn a_select_tells_of_all_its_arms_and_of_the_one_that_won() {
 
 #[test]
 fn sleeps_and_joins() {
-    const TIME: Duration = Duration::from_millis(5);
+    const TIME: Duration = Duration::from_millis(50);
     let (diary, _subscription) = Diary::begin();
     let rt = one_worker();
     let joins = rt.go(async {
-        let sleeper = go(gochan::sleep(TIME));
+        let sleeper = go(async {
+            let begin = Instant::now();
+            gochan::sleep(TIME).await;
+            begin
+        });
         let id = sleeper.id();
-        sleeper.await.unwrap();
-        id
+        (id, sleeper.await.unwrap())
     });
     let joins_id = joins.id();
-    let sleeper = joins.wait().unwrap();
+    let (sleeper, begin) = joins.wait().unwrap();
     diary.until_exit(sleeper);
     diary.until_exit(joins_id);
 
@@ -273,8 +282,11 @@ fn sleeps_and_joins() {
     assert_eq!(slept.len(), 1);
     assert_eq!(slept[0].reason, WaitReason::Sleep);
     assert!(slept[0].by.is_none(), "a timer is nobody");
-    // The wait begins after the timer was set, which says nothing of how long it lasts on a machine that is busy.
-    assert!(slept[0].waited_ns > 0, "{slept:?}");
+    // The timer was set after `begin`, and the wait had begun when it was told of.
+    let waited = Duration::from_nanos(slept[0].waited_ns);
+    let until_told = diary.parked_at(sleeper) - begin;
+    assert!(waited + until_told >= TIME, "{waited:?} + {until_told:?}");
+    assert!(waited <= begin.elapsed(), "{slept:?}");
 
     let joined = diary.readies(joins_id);
     assert_eq!(joined.len(), 1);

@@ -127,3 +127,28 @@ fn events_are_in_the_recording() {
         .collect();
     assert_eq!(said, ["paid order=17"]);
 }
+
+/// Two layers, each with a label of its own: neither takes away what the other keeps.
+#[test]
+fn two_layers_share_a_span() {
+    let layers = tracing_subscriber::registry()
+        .with(Spans::new().label("tenant"))
+        .with(Spans::new().label("user"));
+    tracing::subscriber::with_default(layers, || {
+        let (tx, rx) = chan::<()>(0);
+        let (id_tx, id_rx) = chan::<ObjId>(1);
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let waiter = std::thread::spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || {
+                let _span = info_span!("request", tenant = "eu", user = "gopher").entered();
+                let region = gochan::diag::region!("inner");
+                id_tx.try_send(region.task()).unwrap();
+                rx.recv().wait().unwrap_err();
+            });
+        });
+        let seen = until(id_rx.recv().wait().unwrap(), &["request", "inner"]);
+        assert_eq!(labels(&seen), [("tenant", "eu"), ("user", "gopher")]);
+        drop(tx);
+        waiter.join().unwrap();
+    });
+}

@@ -201,6 +201,59 @@ fn is_at(site: Option<&'static Location<'static>>, line: u32) -> bool {
     site.is_some_and(|site| site.file() == file!() && site.line() == line)
 }
 
+/// It is told while it lasts, so within the poll: here the poll lasts until it was.
+#[test]
+fn a_long_poll_is_told_within_it() {
+    let _turn = TURN.lock().unwrap_or_else(|panicked| panicked.into_inner());
+    let recorder = Recorder::start().unwrap();
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let task = runtime.go(async move {
+        gochan::yield_now().await;
+        released.recv().unwrap();
+        gochan::yield_now().await;
+    });
+    let id = task.id();
+    let is_long =
+        |event: &&TraceEvent| matches!(event.what, TraceWhat::LongPoll { task, .. } if task == id);
+    let begin = Instant::now();
+    while !recorder
+        .snapshot()
+        .events()
+        .iter()
+        .any(|event| is_long(&event))
+    {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "it is never told"
+        );
+        thread::yield_now();
+    }
+    release.send(()).unwrap();
+    task.wait().unwrap();
+    let trace = recorder.snapshot();
+    let events: Vec<_> = trace
+        .events()
+        .iter()
+        .filter(|event| event.task() == id)
+        .collect();
+    let first = events.iter().position(is_long).unwrap();
+    let polls = |events: &[&TraceEvent]| {
+        let starts = |event: &&&TraceEvent| matches!(event.what, TraceWhat::PollStart { .. });
+        let ends = |event: &&&TraceEvent| matches!(event.what, TraceWhat::PollEnd { .. });
+        [
+            events.iter().filter(starts).count(),
+            events.iter().filter(ends).count(),
+        ]
+    };
+    assert_eq!(polls(&events[..first]), [2, 1], "{events:#?}");
+    assert_eq!(polls(&events[first..]), [1, 2], "{events:#?}");
+    let TraceWhat::LongPoll { lasted_ns, .. } = events[first].what else {
+        unreachable!()
+    };
+    assert!(lasted_ns >= 10_000_000, "{lasted_ns}");
+}
+
 #[test]
 fn a_life_is_told_in_order() {
     // With one worker each poll is over before the next begins.

@@ -447,10 +447,10 @@ fn channels_come_and_go_while_one_looks() {
 
 // === ticks ===
 
-/// Each of the tasks that it is called in leaves one behind.
 /// One at a time: those of another test are alike, and a dump has them all.
 static HEARTBEATS: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
+/// Each of the tasks that it is called in leaves one behind.
 fn heartbeat() -> (ObjId, u32, u32) {
     let ticker = Ticker::new(LONG);
     let wait = line!() + 1;

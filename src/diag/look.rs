@@ -48,7 +48,7 @@ pub fn dump() -> Dump {
     let taken = SystemTime::now();
     let begin = Instant::now();
     let mut seen = Vec::with_capacity(registry::places());
-    registry::for_each(|record| seen.extend(record.snapshot().map(Snapshot::since_birth)));
+    registry::for_each(|record| seen.extend(record.snapshot()));
     let known = Known::new(&seen, clock::ticks());
     let tasks = known.tasks(&seen);
     let objects = known.listed();
@@ -143,7 +143,11 @@ impl Known {
             queue_up(&mut drafts, who, wait, now);
         }
         // Tasks and threads that are there, and where tasks were spawned.
-        let alive: Ids<_> = seen.iter().map(|seen| (seen.id, seen.spawned)).collect();
+        let alive = seen.iter().map(|seen| {
+            let (spawned, born) = (seen.spawned, seen.spawned_at);
+            (seen.id, Alive { spawned, born })
+        });
+        let alive: Ids<_> = alive.collect();
         let mut regions: Ids<Vec<region::Seen>> = Ids::default();
         for held in holder::all() {
             if let Some(region) = region::Seen::of(&held) {
@@ -355,13 +359,13 @@ pub(super) fn is_idle(seen: &WaitSnapshot) -> bool {
 }
 
 impl Object {
-    fn new(id: ObjId, mut draft: Draft, alive: &Ids<Option<Site>>) -> Object {
+    fn new(id: ObjId, mut draft: Draft, alive: &Ids<Alive>) -> Object {
         draft.queue.sort_by_key(|queued| Reverse(queued.waited_ns));
         draft.holders.sort_by_key(|holder| Reverse(holder.held_ns));
         Object {
             id,
             name: object::name(id),
-            made: draft.made.or_else(|| alive.get(&id).copied().flatten()),
+            made: draft.made.or_else(|| alive.get(&id)?.spawned),
             holders: draft.holders,
             count: (id.kind() == Kind::WaitGroup)
                 .then(|| counted::count(id))
@@ -376,14 +380,25 @@ impl Object {
     }
 }
 
+/// What a holder, or an object that is a task, is known by.
+struct Alive {
+    /// Where it was spawned.
+    spawned: Option<Site>,
+    /// When, in ticks.
+    born: u64,
+}
+
 impl Holder {
-    fn new(held: &Holding, alive: &Ids<Option<Site>>, now: u64) -> Holder {
+    fn new(held: &Holding, alive: &Ids<Alive>, now: u64) -> Holder {
+        let who = alive.get(&held.who);
+        // Stamps are about right only: not from before the holder's birth.
+        let since = who.map_or(held.since, |who| held.since.max(who.born));
         Holder {
             id: held.who,
             name: object::name(held.who),
-            gone: !held.who.is_none() && !alive.contains_key(&held.who),
+            gone: !held.who.is_none() && who.is_none(),
             site: held.site,
-            held_ns: age(now, held.since),
+            held_ns: age(now, since),
         }
     }
 }

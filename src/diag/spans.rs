@@ -95,15 +95,23 @@ impl Known {
             None => self.labels.push((key, value)),
         }
     }
+
+    fn put_all(&mut self, new: Known) {
+        let labels = new.labels.into_iter();
+        labels.for_each(|(key, value)| self.put(key, value));
+    }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut known = Known::default();
-        attributes.record(&mut Labels(&self.labels, &mut known));
-        if let Some(span) = context.span(id) {
-            // Not `insert`, which panics where another such layer was before.
-            span.extensions_mut().replace(known);
+        let mut new = Known::default();
+        attributes.record(&mut Labels(&self.labels, &mut new));
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Known>() {
+            // Another such layer was here before.
+            Some(known) => known.put_all(new),
+            None => extensions.insert(new),
         }
     }
 
@@ -116,9 +124,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
             if known.region.as_ref().is_some_and(is_here) {
                 set(&new.labels);
             }
-            new.labels
-                .into_iter()
-                .for_each(|(key, value)| known.put(key, value));
+            known.put_all(new);
         }
     }
 

@@ -367,6 +367,36 @@ impl Drop for Blocked {
     }
 }
 
+/// This thread, which polls no task, calls foreign code until the guard is dropped. For whoever watches it that is a poll, in the
+/// thread's own name.
+pub(crate) fn call_foreign() -> InForeign {
+    let record = thread_record();
+    if let Some(record) = record {
+        record.start_poll();
+    }
+    InForeign(record)
+}
+
+/// A call of foreign code, outside of tasks.
+#[must_use = "the call lasts until this is dropped"]
+#[derive(Debug)]
+pub(crate) struct InForeign(Option<&'static Record>);
+
+impl InForeign {
+    /// That of the thread.
+    pub(crate) fn record(&self) -> Option<&'static Record> {
+        self.0
+    }
+}
+
+impl Drop for InForeign {
+    fn drop(&mut self) {
+        if let Some(record) = self.0 {
+            record.resumed(State::Idle);
+        }
+    }
+}
+
 /// The poll that runs calls something at `site` that may block its thread, until the guard is dropped. For the record
 /// only: nobody ends this wait, so it is no event. `None` when there is nothing to note.
 pub(crate) fn enter_blocking(

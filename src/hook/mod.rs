@@ -62,8 +62,8 @@ pub use crate::wait::reason::{WaitClass, WaitReason};
 #[cfg(feature = "rt")]
 pub(crate) use self::subscriber::stolen;
 pub(crate) use self::subscriber::{
-    exited, long_poll, long_poll_seen, mode_changed, poll_ended, poll_started, ready, released,
-    spawned,
+    exited, is_subscribed, long_poll, long_poll_seen, mode_changed, poll_ended, poll_started,
+    ready, released, spawned,
 };
 
 /// The atomics that records are made of. Always the real machine's, so that records outlive the runs of a model; the

@@ -473,8 +473,13 @@ pub(crate) fn stolen(by: usize, from: usize, tasks: usize) {
     sink::tell(STEAL, clock::ticks(), |sink, now| sink.steal(&event, now));
 }
 
+/// Whether a subscriber, and not a sink alone, listens to this event.
+pub(crate) fn is_subscribed(event: u32) -> bool {
+    LISTED.load(Relaxed) & event != 0
+}
+
 fn deliver(event: u32, tell: impl Fn(&dyn Subscriber)) {
-    if LISTED.load(Relaxed) & event == 0 {
+    if !is_subscribed(event) {
         return;
     }
     // What runs now takes its time.

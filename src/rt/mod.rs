@@ -20,6 +20,7 @@ mod errgroup;
 mod group;
 mod idle;
 mod inject;
+mod left;
 mod metrics;
 mod nap;
 mod parker;

@@ -13,6 +13,7 @@ use std::future::Future;
 use super::core::Core;
 use super::idle::Idle;
 use super::inject::Inject;
+use super::left::Left;
 use super::poller::{Place, Poller};
 use super::slots::Slots;
 use super::threads::Threads;
@@ -33,6 +34,7 @@ pub(super) struct Shared {
     pub(super) idle: Arc<Idle>,
     pub(super) driver: Arc<Driver>,
     pub(super) poller: Place,
+    pub(super) left: Left,
     pub(super) threads: Threads,
     /// Who changes the number of workers.
     pub(super) resizing: Mutex<()>,
@@ -73,6 +75,7 @@ impl Shared {
             idle,
             driver,
             poller: Place::new(),
+            left: Left::new(),
             threads: Threads::new(name, workers, max_threads),
             resizing: Mutex::new(()),
             closing: AtomicBool::new(false),
@@ -91,7 +94,9 @@ impl Shared {
 
     /// Whether there is something that a searching worker would find.
     pub(super) fn has_work(&self) -> bool {
-        self.inject.len() > 0 || self.slots.from(0).any(|(_, slot)| slot.queue.len() > 0)
+        self.inject.len() > 0
+            || self.left.is_some()
+            || self.slots.from(0).any(|(_, slot)| slot.queue.len() > 0)
     }
 
     /// Tasks that are not done. Exact while nobody spawns or finishes one.
@@ -185,6 +190,7 @@ impl Shared {
             while let Some(task) = self.inject.pop() {
                 task.cancel();
             }
+            self.left.fire();
             if !self.claim_idle() {
                 return;
             }

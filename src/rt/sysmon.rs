@@ -15,12 +15,11 @@
 //! 1. It looks from outside: at the record of the task that a slot polls, which is never unmapped. The same record with the same
 //!    task and number of polls at two looks means the same poll in between. Polls pay nothing for it.
 //! 2. Nothing foreign runs on its thread: what subscribers are to know goes to the [`teller`](super::teller), wakers that are not
-//!    ours to a task.
+//!    ours to a worker ([`left`](super::left)).
 //! 3. Its looks are 20 us to 10 ms apart, as Go's: short ones after it had something to do, for a while. While all workers sleep
 //!    it sleeps too ([`nap`](super::nap)), unless a poll goes on beside them: it says what time it is (`clock::stamp`).
 //! 4. A poll whose slot was taken over is watched until it is over, by its record alone.
 
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
@@ -34,7 +33,7 @@ use crate::clock;
 use crate::hook::record::{Record, State};
 use crate::hook::{self, LongPoll, LongPollCause, ObjId, long};
 use crate::shim::{Arc, ThreadId};
-use crate::task::{self, Spawn};
+use crate::task;
 use crate::wait::wakes::Wakes;
 
 const SHORTEST: Duration = Duration::from_micros(20);
@@ -317,21 +316,28 @@ impl Sysmon {
         Some(left + LATE)
     }
 
-    /// If no worker has for a while. Tasks are queued at once; wakers that are not ours might keep the monitor from its work, so a
-    /// task of the runtime calls them.
+    /// If no worker has for a while. Tasks are queued at once; wakers that are not ours, and subscribers, might keep the monitor from its
+    /// work, so a worker calls them.
     fn look_at_sockets(&self) {
         let Some(poller) = self.shared.poller.get().filter(|poller| poller.is_stale()) else {
             return;
         };
         let mut wakes = Wakes::new();
         poller.try_collect(&mut wakes);
-        let mut foreign = wakes.split_off(task::is_own_waker);
-        wakes.fire();
-        if !foreign.is_empty() {
-            let spawn = Spawn::new(Location::caller());
-            let (task, _) = Shared::make(&self.shared, async move { foreign.fire() }, spawn);
-            self.shared.start(task);
+        let foreign = wakes.split_off(task::is_own_waker);
+        if wakes.are_silent(|_| true) {
+            wakes.fire();
+        } else {
+            self.leave(wakes);
         }
+        if !foreign.is_empty() {
+            self.leave(foreign);
+        }
+    }
+
+    fn leave(&self, wakes: Wakes) {
+        self.shared.left.put(wakes);
+        self.shared.idle.wake_one();
     }
 
     // === long polls ===
@@ -352,6 +358,8 @@ impl Sysmon {
                 }
                 if hook::on(hook::LONG_POLL) {
                     hook::long_poll_seen(&event);
+                }
+                if hook::is_subscribed(hook::LONG_POLL) {
                     self.teller.tell(&self.shared, News::LongPoll(event));
                 }
             }

@@ -14,8 +14,9 @@
 //! 4. Pushes that add to the number of runnable tasks which others may take post work (`Idle::wake_one`). A task that
 //!    goes back to the ring while its worker looks for the next one, or a joiner that takes its finished child's place,
 //!    adds nothing: the worker itself is about to look there.
-//! 5. Wakers that are not ours run while it does not count as searching: they may take their time, and who posts work meanwhile
-//!    would rely on it.
+//! 5. Foreign code outside of tasks, which is wakers and subscribers, runs in [`call_foreign`](Worker::call_foreign): it may take its
+//!    time. The worker does not count as searching then, or who posts work meanwhile would rely on it; and the monitor sees a
+//!    poll, of which it frees `runnext`, timers and in the end the whole core.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ use super::poller::Poller;
 use super::seat::{Seat, Taker};
 use super::shared::Shared;
 use crate::clock;
-use crate::hook;
+use crate::hook::{self, current};
 use crate::shim::{Arc, yield_now};
 use crate::task::{self, Outcome, Place, Runnable};
 use crate::wait::wakes::Wakes;
@@ -102,13 +103,11 @@ impl Worker {
         !self.shared.is_closing() && core.is_some_and(|core| core.slot < self.shared.workers())
     }
 
-    /// Foreign code runs here: wakers.
     fn fire_timers(&self) {
         if let Some(at) = self.shared.driver.next() {
             let now = Instant::now();
             if at <= now {
-                self.stop_searching();
-                self.shared.driver.fire_due(now);
+                self.call_foreign(|| self.shared.driver.fire_due(now));
             }
         }
     }
@@ -117,43 +116,43 @@ impl Worker {
         let mut wakes = Wakes::new();
         self.shared.look_at_sockets(is_time, &mut wakes);
         self.fire(&mut wakes);
+        if self.shared.left.is_some() {
+            self.call_foreign(|| self.shared.left.fire());
+        }
     }
 
-    /// Wakes who waited for sockets: tasks first.
+    /// Wakes who waited for sockets.
     #[inline]
     fn fire(&self, wakes: &mut Wakes) {
-        if wakes.all(task::is_own_waker) {
+        if wakes.are_silent(task::is_own_waker) {
             wakes.fire();
         } else {
             self.fire_foreign(wakes);
         }
     }
 
+    /// Tasks first.
     #[cold]
     fn fire_foreign(&self, wakes: &mut Wakes) {
         let mut foreign = wakes.split_off(task::is_own_waker);
-        wakes.fire();
-        self.stop_searching();
-        self.post_next();
-        foreign.fire();
+        self.call_foreign(|| {
+            wakes.fire();
+            foreign.fire();
+        });
     }
 
-    /// What comes now may take its time: the task that was to be next is anybody's.
-    fn post_next(&self) {
-        if let Some(mut core) = self.core.borrow()
-            && let Some(task) = core.local.take_next()
-        {
-            core.post(&self.shared, task);
+    /// Outside of tasks. The core may be gone afterwards.
+    fn call_foreign<R>(&self, call: impl FnOnce() -> R) -> R {
+        let calling = current::call_foreign();
+        if let Some(mut core) = self.core.borrow() {
+            if core.searching {
+                self.end_search(&mut core);
+            }
+            if let Some(thread) = calling.record() {
+                core.local.set_polled(thread);
+            }
         }
-    }
-
-    /// It does not count as searching from here on.
-    fn stop_searching(&self) {
-        if let Some(mut core) = self.core.borrow()
-            && core.searching
-        {
-            self.end_search(&mut core);
-        }
+        call()
     }
 
     #[inline]

@@ -113,14 +113,15 @@ impl Wakes {
         self.first.is_none()
     }
 
-    /// Whether `f` says so of each waker.
+    /// Whether firing them calls nothing foreign: nobody listens, and each waker is one that `is_own` says so of.
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
-    pub(crate) fn all(&self, f: impl Fn(&Waker) -> bool) -> bool {
+    pub(crate) fn are_silent(&self, is_own: impl Fn(&Waker) -> bool) -> bool {
         let more: &[Waker] = match &*self.rest {
-            Some(Rest::More(more)) => &more.wakers,
-            _ => &[],
+            None => &[],
+            Some(Rest::More(more)) if more.notes.is_empty() => &more.wakers,
+            Some(_) => return false,
         };
-        self.first.iter().chain(more).all(f)
+        self.first.iter().chain(more).all(is_own)
     }
 
     /// Takes out the wakers for which `stays` is false, for somebody else to fire.

@@ -290,6 +290,13 @@ fn the_monitor_calls_no_foreign_wakers() {
         let mut buf = [0; 4];
         let mut read = a.read(&mut buf);
         assert!(poll_with(Pin::new(&mut read), &hooked(&events)).is_pending());
+        // A task of the runtime waits for another socket. It is queued when the monitor has looked, and the first socket, which is
+        // ready before, was seen by then.
+        let (c, d) = rt.block_on(pair());
+        let reader = rt.go(async move { c.read(&mut [0; 4]).await.unwrap() });
+        while rt.metrics().idle_workers == 0 {
+            thread::yield_now();
+        }
         // Its slot cannot be taken over, for there is no other thread.
         let seen = Arc::clone(&called_on);
         let (begun, begin) = std::sync::mpsc::channel();
@@ -301,6 +308,8 @@ fn the_monitor_calls_no_foreign_wakers() {
         });
         begin.recv().unwrap();
         b.write_all(b"data").wait().unwrap();
+        d.write_all(b"data").wait().unwrap();
+        assert_eq!(reader.wait().unwrap(), 4);
         stuck.wait().unwrap();
         while events.wakes() == 0 {
             thread::yield_now();
@@ -311,32 +320,74 @@ fn the_monitor_calls_no_foreign_wakers() {
     });
 }
 
-/// A waker that is not ours takes its time on the worker that found the socket ready: the other one is woken for what is posted
-/// meanwhile. (The first was searching, and who posts work while somebody searches wakes nobody.)
+/// Two workers asleep, or one, and a waker that is not ours, which waits for a task that it spawns: `go` from outside of the
+/// runtime, or from within, as it runs on a worker.
+fn waits_for_a_task(workers: usize, from_outside: bool) -> (Arc<Runtime>, Arc<Hooked>) {
+    let rt = Arc::new(Runtime::builder().workers(workers).build().unwrap());
+    let theirs = Arc::clone(&rt);
+    let deed: Misdeed = Arc::new(move || {
+        let (done, ran) = std::sync::mpsc::channel();
+        let task = async move { done.send(()).unwrap() };
+        drop(match from_outside {
+            true => theirs.go(task),
+            false => gochan::go(task),
+        });
+        ran.recv().unwrap();
+    });
+    (rt, hostile(0, &deed))
+}
+
+fn all_asleep(rt: &Runtime) {
+    while rt.metrics().idle_workers < rt.metrics().workers.len() {
+        thread::yield_now();
+    }
+}
+
+fn has_woken(events: &Hooked) {
+    while events.wakes() == 0 {
+        thread::yield_now();
+    }
+}
+
+/// It takes its time on the worker that found the socket ready: the task is run by another one, which was asleep. (The first was
+/// searching, and who posts work while somebody searches wakes nobody; and it was to run next what was spawned on it.)
 #[test]
-fn a_waker_that_takes_its_time_keeps_nobody_asleep() {
+fn a_waker_at_a_socket_that_waits_for_a_task() {
     watch(|| {
-        let rt = Arc::new(Runtime::builder().workers(2).build().unwrap());
-        for _ in 0..20 {
-            let (a, b) = rt.block_on(pair());
-            let theirs = Arc::clone(&rt);
-            let deed: Misdeed = Arc::new(move || {
-                let (done, ran) = std::sync::mpsc::channel();
-                drop(theirs.go(async move { done.send(()).unwrap() }));
-                ran.recv().unwrap();
-            });
-            let events = hostile(0, &deed);
-            let mut buf = [0; 4];
-            let mut read = a.read(&mut buf);
-            assert!(poll_with(Pin::new(&mut read), &hooked(&events)).is_pending());
-            while rt.metrics().idle_workers < 2 {
-                thread::yield_now();
+        for (workers, from_outside) in [(2, true), (2, false), (1, false)] {
+            for _ in 0..10 {
+                let (rt, events) = waits_for_a_task(workers, from_outside);
+                let (a, b) = rt.block_on(pair());
+                let mut buf = [0; 4];
+                let mut read = a.read(&mut buf);
+                assert!(poll_with(Pin::new(&mut read), &hooked(&events)).is_pending());
+                all_asleep(&rt);
+                b.write_all(b"data").wait().unwrap();
+                has_woken(&events);
+                assert_eq!(gochan::block_on(read).unwrap(), 4);
             }
-            b.write_all(b"data").wait().unwrap();
-            while events.wakes() == 0 {
-                thread::yield_now();
+        }
+    });
+}
+
+/// The same when a timer is due.
+#[test]
+fn a_waker_of_a_timer_that_waits_for_a_task() {
+    watch(|| {
+        for (workers, from_outside) in [(2, true), (2, false), (1, false)] {
+            for _ in 0..10 {
+                let (rt, events) = waits_for_a_task(workers, from_outside);
+                let waker = hooked(&events);
+                let sleep = rt.go(async move {
+                    let mut sleep = Box::pin(gochan::sleep(Duration::from_millis(1)));
+                    (poll_with(sleep.as_mut(), &waker).is_pending()).then_some(sleep)
+                });
+                let sleep = sleep.wait().unwrap();
+                if let Some(sleep) = sleep {
+                    has_woken(&events);
+                    gochan::block_on(sleep);
+                }
             }
-            assert_eq!(gochan::block_on(read).unwrap(), 4);
         }
     });
 }

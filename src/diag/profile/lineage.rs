@@ -41,17 +41,19 @@ impl Lineages {
         })
     }
 
-    /// The same if it is known or there are fewer than `most` chains; else the chain of `link` alone, if there are fewer than
-    /// twice as many; else 0.
+    /// The same if it is known or there are fewer than `most` chains. Else a region is left out, and of a task the chain is that of
+    /// `link` alone, if there are fewer than twice as many; else 0.
     pub(super) fn number_within(&mut self, link: Link, above: usize, most: usize) -> usize {
-        let above = match self.chains.len() >= most && !self.known.contains_key(&(link, above)) {
-            true => 0,
-            false => above,
-        };
-        match self.known.get(&(link, above)) {
-            Some(number) => *number,
-            None if self.chains.len() >= 2 * most => 0,
-            None => self.number(link, above),
+        let count = self.chains.len();
+        match (self.known.get(&(link, above)), link) {
+            (Some(number), _) => *number,
+            (None, _) if count < most => self.number(link, above),
+            (None, Link::Region(..)) => above,
+            (None, Link::Task(..)) => match self.known.get(&(link, 0)) {
+                Some(alone) => *alone,
+                None if count < 2 * most => self.number(link, 0),
+                None => 0,
+            },
         }
     }
 

@@ -5,7 +5,8 @@
 //!
 //! 1. A task has an entry from its spawn, or from the switch of a profile, until its end; none while no profile listens. One that ends
 //!    just while the switch looks may keep its entry until no profile listens.
-//! 2. A number stands for the same chain for ever. There are at most [`MOST`] chains; of more only the last link is told.
+//! 2. A number stands for the same chain for ever. There are at most [`MOST`] chains, and as many of one link: of further ones
+//!    regions are left out, then the creators, then all.
 //! 3. The lock of the chains may be taken inside that of a shard, never the other way round. Nothing foreign runs under either.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -191,10 +192,16 @@ mod tests {
     #[test]
     fn there_are_never_too_many_chains() {
         let mut all = Lineages::default();
-        let link = |name| Link::Region(name, None);
+        let link = |name| Link::Task(Some(name), None);
         let root = all.number_within(link("r"), 0, 2);
         let second = all.number_within(link("r"), root, 2);
         assert_eq!(all.number_within(link("r"), second, 2), root, "no room");
+        let region = Link::Region("r", None);
+        assert_eq!(
+            all.number_within(region, second, 2),
+            second,
+            "it is left out"
+        );
         assert_eq!(all.number_within(link("r"), root, 2), second, "it is known");
         for name in ["a", "b"] {
             let alone = all.number_within(link(name), second, 2);

@@ -53,7 +53,7 @@ pub(crate) struct WaitSnapshot {
 
 impl Snapshot {
     /// With no time before its birth: stamps are about right only, and those of two threads may differ.
-    pub(crate) fn since_birth(mut self) -> Snapshot {
+    fn since_birth(mut self) -> Snapshot {
         let born = self.spawned_at;
         if let Some(wait) = &mut self.wait {
             wait.since = wait.since.max(born);
@@ -64,7 +64,7 @@ impl Snapshot {
 }
 
 impl Record {
-    /// What the record says; `None` when it is free. Takes at most a fixed number of tries.
+    /// What the record says, with no time before its birth; `None` when it is free. Takes at most a fixed number of tries.
     pub(crate) fn snapshot(&self) -> Option<Snapshot> {
         let mut last = None;
         for _ in 0..TRIES {
@@ -91,7 +91,7 @@ impl Record {
             }
             let torn = is_torn(state, since);
             if seq.is_multiple_of(2) && self.seq.load(Relaxed) == seq && !torn {
-                return (state != State::Free).then_some(Snapshot {
+                let seen = Snapshot {
                     state,
                     wait,
                     polls,
@@ -99,7 +99,8 @@ impl Record {
                     after: after.filter(|_| state == State::Running),
                     unstable: false,
                     ..seen
-                });
+                };
+                return (state != State::Free).then(|| seen.since_birth());
             }
             last = Some(seen);
         }
