@@ -320,31 +320,45 @@ fn the_monitor_calls_no_foreign_wakers() {
     });
 }
 
-/// Two workers asleep, or one, and a waker that is not ours, which waits for a task that it spawns: `go` from outside of the
-/// runtime, or from within, as it runs on a worker.
-fn waits_for_a_task(workers: usize, from_outside: bool) -> (Arc<Runtime>, Arc<Hooked>) {
-    let rt = Arc::new(Runtime::builder().workers(workers).build().unwrap());
-    let theirs = Arc::clone(&rt);
-    let deed: Misdeed = Arc::new(move || {
-        let (done, ran) = std::sync::mpsc::channel();
-        let task = async move { done.send(()).unwrap() };
-        drop(match from_outside {
-            true => theirs.go(task),
-            false => gochan::go(task),
+/// A waker that is not ours, which waits for a task that it spawns: from outside of the runtime, or as it runs on a worker.
+struct WaitsForTask {
+    rt: Arc<Runtime>,
+    events: Arc<Hooked>,
+    has_waited: Arc<AtomicBool>,
+}
+
+impl WaitsForTask {
+    fn new(workers: usize, from_outside: bool) -> WaitsForTask {
+        let rt = Arc::new(Runtime::builder().workers(workers).build().unwrap());
+        let has_waited = Arc::new(AtomicBool::new(false));
+        let (theirs, waited) = (Arc::downgrade(&rt), Arc::clone(&has_waited));
+        let deed: Misdeed = Arc::new(move || {
+            let (done, ran) = std::sync::mpsc::channel();
+            let task = async move { done.send(()).unwrap() };
+            drop(match theirs.upgrade() {
+                Some(theirs) if from_outside => theirs.go(task),
+                _ => gochan::go(task),
+            });
+            ran.recv().unwrap();
+            waited.store(true, SeqCst);
         });
-        ran.recv().unwrap();
-    });
-    (rt, hostile(0, &deed))
+        WaitsForTask {
+            rt,
+            events: hostile(0, &deed),
+            has_waited,
+        }
+    }
+
+    /// Before the runtime goes, which would end the wait as well.
+    fn until_it_has_waited(&self) {
+        while !self.has_waited.load(SeqCst) {
+            thread::yield_now();
+        }
+    }
 }
 
 fn all_asleep(rt: &Runtime) {
     while rt.metrics().idle_workers < rt.metrics().workers.len() {
-        thread::yield_now();
-    }
-}
-
-fn has_woken(events: &Hooked) {
-    while events.wakes() == 0 {
         thread::yield_now();
     }
 }
@@ -356,14 +370,14 @@ fn a_waker_at_a_socket_that_waits_for_a_task() {
     watch(|| {
         for (workers, from_outside) in [(2, true), (2, false), (1, false)] {
             for _ in 0..10 {
-                let (rt, events) = waits_for_a_task(workers, from_outside);
-                let (a, b) = rt.block_on(pair());
+                let waker = WaitsForTask::new(workers, from_outside);
+                let (a, b) = waker.rt.block_on(pair());
                 let mut buf = [0; 4];
                 let mut read = a.read(&mut buf);
-                assert!(poll_with(Pin::new(&mut read), &hooked(&events)).is_pending());
-                all_asleep(&rt);
+                assert!(poll_with(Pin::new(&mut read), &hooked(&waker.events)).is_pending());
+                all_asleep(&waker.rt);
                 b.write_all(b"data").wait().unwrap();
-                has_woken(&events);
+                waker.until_it_has_waited();
                 assert_eq!(gochan::block_on(read).unwrap(), 4);
             }
         }
@@ -376,15 +390,15 @@ fn a_waker_of_a_timer_that_waits_for_a_task() {
     watch(|| {
         for (workers, from_outside) in [(2, true), (2, false), (1, false)] {
             for _ in 0..10 {
-                let (rt, events) = waits_for_a_task(workers, from_outside);
-                let waker = hooked(&events);
-                let sleep = rt.go(async move {
+                let waker = WaitsForTask::new(workers, from_outside);
+                let hooked = hooked(&waker.events);
+                let sleep = waker.rt.go(async move {
                     let mut sleep = Box::pin(gochan::sleep(Duration::from_millis(1)));
-                    (poll_with(sleep.as_mut(), &waker).is_pending()).then_some(sleep)
+                    (poll_with(sleep.as_mut(), &hooked).is_pending()).then_some(sleep)
                 });
                 let sleep = sleep.wait().unwrap();
                 if let Some(sleep) = sleep {
-                    has_woken(&events);
+                    waker.until_it_has_waited();
                     gochan::block_on(sleep);
                 }
             }
