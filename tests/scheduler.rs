@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn runtime(workers: usize) -> Runtime {
     Runtime::builder().workers(workers).build().unwrap()
@@ -475,6 +475,24 @@ fn short_calls_start_no_threads() {
 }
 
 // === timers ===
+
+/// Whom many timers wake at one moment finds room with the worker that fires them: it does not fire more than that at once, and
+/// nobody lands in the global queue, behind all who are woken later.
+#[test]
+fn many_timers_at_one_moment_spill_nobody() {
+    const MANY: usize = 2_000;
+    let rt = runtime(1);
+    let spilled = |rt: &Runtime| settle(rt).workers[0].overflows;
+    let in_one_moment = Instant::now() + Duration::from_millis(200);
+    let sleepers: Vec<_> = (0..MANY)
+        .map(|_| rt.go(gochan::sleep_until(in_one_moment)))
+        .collect();
+    let before = spilled(&rt);
+    sleepers
+        .into_iter()
+        .for_each(|sleeper| sleeper.wait().unwrap());
+    assert_eq!(spilled(&rt) - before, 0);
+}
 
 /// Each of a great many timers wakes its own task, once.
 #[test]

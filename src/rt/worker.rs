@@ -107,7 +107,8 @@ impl Worker {
         if let Some(at) = self.shared.driver.next() {
             let now = Instant::now();
             if at <= now {
-                self.call_foreign(|| self.shared.driver.fire_due(now));
+                let most = self.core.borrow().map_or(1, |core| core.timers_to_fire());
+                self.call_foreign(|| self.shared.driver.fire_some(now, most));
             }
         }
     }

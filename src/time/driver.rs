@@ -127,9 +127,14 @@ impl Driver {
 
     /// Fires every timer that is due at `now` and was there at the call; returns the deadline that is then the earliest.
     pub(crate) fn fire_due(&self, now: Instant) -> Option<Instant> {
+        self.fire_some(now, usize::MAX)
+    }
+
+    /// As [`fire_due`](Self::fire_due), about `most` of them at most, the earliest first.
+    pub(crate) fn fire_some(&self, now: Instant, most: usize) -> Option<Instant> {
         let tick = self.tick(now);
         if self.earliest.load(Relaxed) <= tick {
-            self.fire_all(now, tick);
+            self.fire_batches(now, tick, most.div_ceil(BATCH));
         }
         self.next()
     }
@@ -155,10 +160,10 @@ impl Driver {
     }
 
     #[cold]
-    fn fire_all(&self, now: Instant, tick: u64) {
+    fn fire_batches(&self, now: Instant, tick: u64, most: usize) {
         // What the fired code registers waits for the next call, or a hostile waker could hold the worker here for good.
         let mut horizon = None;
-        loop {
+        for _ in 0..most {
             let mut due = [const { None }; BATCH];
             self.with(|s| {
                 let horizon = *horizon.get_or_insert(s.heap.horizon());

@@ -198,6 +198,27 @@ fn unpark_is_called_for_a_new_earliest_only() {
 }
 
 #[test]
+fn fires_no_more_than_it_is_asked_to_but_for_the_last_batch() {
+    let driver = Driver::new();
+    let (a, waker) = alarm();
+    let timers = 4 * BATCH as u64;
+    let entries: Vec<_> = (1..=timers).map(|n| entry(&driver, n, &waker)).collect();
+    let now = driver.at(timers);
+    assert_eq!(driver.fire_some(now, 1), Some(driver.at(1 + BATCH as u64)));
+    assert_eq!(woken(&a), BATCH);
+    let next = driver.fire_some(now, BATCH + 1);
+    assert_eq!(next, Some(driver.at(1 + 3 * BATCH as u64)));
+    assert_eq!(
+        woken(&a),
+        3 * BATCH,
+        "the earliest, and what is left is still due"
+    );
+    assert_eq!(driver.fire_some(now, usize::MAX), None);
+    assert_eq!(woken(&a), 4 * BATCH);
+    drop(entries);
+}
+
+#[test]
 fn deadlines_before_the_epoch_and_at_the_end_of_time() {
     let driver = Driver::new();
     let (a, wa) = alarm();
