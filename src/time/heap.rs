@@ -10,9 +10,11 @@
 //! ```
 //! Invariants
 //! 1. `items[i]` is not before its parent `items[(i - 1) / 4]` in the order (when, age).
-//! 2. `places[items[i].slot] == i` for every `i`, and there are as many slots as items: a key is found in one step and
-//!    leaves in O(log n).
-//! 3. `seq` is never given out twice. It is the generation of a key: a key whose timer has left finds nothing, even when
+//! 2. An item is live, and then `places[items[i].slot] == i`: a key is found in one step; or its timer was stopped, and its `slot` is
+//!    [`STOPPED`]. There are as many slots as live items.
+//! 3. The first item is live. A stopped one is taken out when it comes first, or with all others once they are more than the live
+//!    ones: stopping costs a few stores, as most timers are stopped long before they are due (lazy deletion, as in Go's timers).
+//! 4. `seq` is never given out twice. It is the generation of a key: a key whose timer has left finds nothing, even when
 //!    its slot has a new tenant. Its low half is the item's `age`: equal deadlines leave in the order they came, as long as
 //!    fewer than 2^31 timers lie between them.
 
@@ -23,6 +25,9 @@ const ARITY: usize = 4;
 
 /// Below this capacity memory is not given back: a handful of timers comes and goes all the time.
 const KEEP: usize = 64;
+
+/// In place of the slot of a timer that was stopped.
+const STOPPED: u32 = u32::MAX;
 
 /// Where a timer is, for as long as it is in the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub(crate) struct Heap<V> {
     places: Vec<u32>,
     slots: Slab<Slot<V>>,
     next_seq: u64,
+    /// Items whose timers were stopped.
+    stopped: usize,
 }
 
 impl<V> Heap<V> {
@@ -64,11 +71,13 @@ impl<V> Heap<V> {
             places: Vec::new(),
             slots: Slab::new(),
             next_seq: 0,
+            stopped: 0,
         }
     }
 
+    /// Timers that were neither taken out nor stopped.
     pub(crate) fn len(&self) -> usize {
-        self.items.len()
+        self.slots.len()
     }
 
     /// The earliest deadline.
@@ -90,7 +99,10 @@ impl<V> Heap<V> {
         let item = Item {
             when,
             age: seq as u32,
-            slot: u32::try_from(slot).expect("fewer than 2^32 timers"),
+            slot: u32::try_from(slot)
+                .ok()
+                .filter(|slot| *slot != STOPPED)
+                .expect("fewer than 2^32 timers"),
         };
         if self.places.len() <= slot {
             self.places.resize(slot + 1, 0);
@@ -116,24 +128,30 @@ impl<V> Heap<V> {
             ..self.items[at]
         };
         self.sift(at, item);
+        self.bury();
         true
     }
 
+    /// Stops a timer.
     pub(crate) fn remove(&mut self, key: Key) -> Option<V> {
         let at = self.place(key)?;
-        Some(self.take(at).1)
+        self.items[at].slot = STOPPED;
+        self.stopped += 1;
+        let value = self.slots.remove(key.slot).value;
+        self.bury();
+        Some(value)
     }
 
     /// Takes out the earliest timer if it is due at `now` and older than `horizon`.
     pub(crate) fn pop_due(&mut self, now: u64, horizon: u64) -> Option<(u64, V)> {
         let first = self.items.first()?;
         let due = first.when <= now && self.slots[first.slot as usize].seq < horizon;
-        due.then(|| self.take(0))
+        due.then(|| self.take_first())
     }
 
     /// Takes out the earliest timer.
     pub(crate) fn pop(&mut self) -> Option<(u64, V)> {
-        (!self.items.is_empty()).then(|| self.take(0))
+        (!self.items.is_empty()).then(|| self.take_first())
     }
 
     /// Takes out every timer that `dead` says is of no more use, into `out`.
@@ -160,15 +178,47 @@ impl<V> Heap<V> {
         (slot.seq == key.seq).then_some(self.places[key.slot] as usize)
     }
 
-    fn take(&mut self, at: usize) -> (u64, V) {
-        let item = self.items[at];
-        let last = self.items.pop().expect("there is one at `at`");
-        if at < self.items.len() {
-            self.sift(at, last);
-        }
+    fn take_first(&mut self) -> (u64, V) {
+        let item = self.drop_first();
         let value = self.slots.remove(item.slot as usize).value;
-        self.give_back();
+        self.bury();
         (item.when, value)
+    }
+
+    fn drop_first(&mut self) -> Item {
+        let first = self.items[0];
+        let last = self.items.pop().expect("there is a first one");
+        if !self.items.is_empty() {
+            self.sift_down(0, last);
+        }
+        first
+    }
+
+    /// Invariant 3, after a change.
+    fn bury(&mut self) {
+        let live = self.slots.len();
+        if self.stopped > live + KEEP || (live == 0 && self.stopped > 0) {
+            self.bury_all();
+        }
+        while self.items.first().is_some_and(|item| item.slot == STOPPED) {
+            self.drop_first();
+            self.stopped -= 1;
+        }
+        self.give_back();
+    }
+
+    /// Each time it is paid for by as many stops as there are live timers.
+    #[cold]
+    fn bury_all(&mut self) {
+        self.items.retain(|item| item.slot != STOPPED);
+        self.stopped = 0;
+        for (at, item) in self.items.iter().enumerate() {
+            self.places[item.slot as usize] = at as u32;
+        }
+        let inner = self.items.len().saturating_sub(1).div_ceil(ARITY);
+        (0..inner)
+            .rev()
+            .for_each(|at| self.sift_down(at, self.items[at]));
     }
 
     /// Puts `item` where it belongs, given that `at` is free. Coming from another subtree it may belong above as well as
@@ -219,7 +269,9 @@ impl<V> Heap<V> {
     fn put(&mut self, at: usize, item: Item) {
         self.items[at] = item;
         // An index fits, as a slot does.
-        self.places[item.slot as usize] = at as u32;
+        if item.slot != STOPPED {
+            self.places[item.slot as usize] = at as u32;
+        }
     }
 
     /// Gives the memory of a burst back: the order's by halves, the slots' down to the last tenant, all of it at the end.

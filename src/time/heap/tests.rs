@@ -1,6 +1,6 @@
 //! The heap against an ordered map, driven by bytes: the same check serves the tests and the fuzzer.
 
-use super::{ARITY, Heap, Key};
+use super::{ARITY, Heap, KEEP, Key, STOPPED};
 use std::collections::BTreeMap;
 
 /// Near deadlines collide often; the far ones sit at the end of time.
@@ -17,11 +17,16 @@ fn assert_sound(heap: &Heap<u64>) {
             i == 0 || !item.before(&heap.items[(i - 1) / ARITY]),
             "heap order"
         );
+        if item.slot == STOPPED {
+            assert!(i > 0, "the first is live");
+            continue;
+        }
         let slot = item.slot as usize;
         assert_eq!(heap.places[slot] as usize, i, "place");
         assert_eq!(heap.slots[slot].seq as u32, item.age, "generation");
     }
-    assert_eq!(heap.slots.len(), heap.items.len());
+    assert_eq!(heap.slots.len() + heap.stopped, heap.items.len());
+    assert!(heap.stopped <= heap.slots.len() + KEEP);
 }
 
 /// Plays `script` (two bytes a step) on the heap and on a map ordered by (when, age).
@@ -140,6 +145,26 @@ fn a_key_does_not_find_the_next_tenant_of_its_slot() {
     assert!(!heap.change(old, 9));
     assert_eq!(heap.remove(old), None);
     assert_eq!(heap.remove(new), Some('b'));
+}
+
+#[test]
+fn stopped_timers_are_never_many_more_than_live_ones() {
+    const MANY: u64 = 4_000;
+    let mut heap = Heap::new();
+    let keys: Vec<_> = (0..MANY).map(|n| heap.insert(n * 7919 % MANY, n)).collect();
+    let (stopped, live) = keys.split_at(MANY as usize * 9 / 10);
+    for key in stopped {
+        assert!(heap.remove(*key).is_some());
+        assert!(heap.items.len() <= 2 * heap.len() + KEEP);
+    }
+    assert_sound(&heap);
+    assert_eq!(heap.len(), live.len());
+    let order = std::iter::from_fn(|| heap.pop());
+    let mut left: Vec<_> = (MANY * 9 / 10..MANY)
+        .map(|n| (n * 7919 % MANY, n))
+        .collect();
+    left.sort_unstable();
+    assert!(order.eq(left));
 }
 
 #[test]
