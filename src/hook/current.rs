@@ -367,12 +367,12 @@ impl Drop for Blocked {
     }
 }
 
-/// This thread, which polls no task, calls foreign code until the guard is dropped. For whoever watches it that is a poll, in the
-/// thread's own name.
+/// This thread, which polls no task, calls foreign code until the guard is dropped. For whoever watches for polls that do not end it is
+/// one, by the number of polls in the thread's record; else the record says nothing of it.
 pub(crate) fn call_foreign() -> InForeign {
     let record = thread_record();
     if let Some(record) = record {
-        record.start_poll();
+        record.count_poll();
     }
     InForeign(record)
 }
@@ -392,7 +392,7 @@ impl InForeign {
 impl Drop for InForeign {
     fn drop(&mut self) {
         if let Some(record) = self.0 {
-            record.resumed(State::Idle);
+            record.count_poll();
         }
     }
 }

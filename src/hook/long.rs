@@ -17,7 +17,7 @@ use super::record::{Snapshot, State};
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LongPoll {
-    /// The task that is being polled; a worker's thread, if it calls wakers or subscribers outside of tasks.
+    /// The task that is being polled.
     pub task: ObjId,
     /// Where it was spawned.
     pub spawned: Option<&'static Location<'static>>,
@@ -62,7 +62,7 @@ impl fmt::Display for LongPollCause {
 
 impl fmt::Display for LongPoll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "long poll: {} {}", self.task.kind(), self.task.number())?;
+        write!(f, "long poll: task {}", self.task.number())?;
         if let Some(name) = name(self.task) {
             write!(f, " {name:?}")?;
         }

@@ -177,9 +177,13 @@ impl Record {
     #[inline]
     pub(crate) fn start_poll(&self) {
         self.word.store(word(State::Running, 0, 0), Relaxed);
-        if !RECORDED {
-            return;
+        if RECORDED {
+            self.count_poll();
         }
+    }
+
+    /// A poll of a thread that is no wait is told by this alone.
+    pub(crate) fn count_poll(&self) {
         // ORDERING: Relaxed: this thread is the only writer.
         let polls = self.polls.load(Relaxed);
         self.polls.store(polls.wrapping_add(1), Relaxed);

@@ -121,12 +121,6 @@ impl Core {
         shared.inject.pop_batch(&mut self.local, share)
     }
 
-    /// Whom timers wake should find room in the ring: what spills from it waits in the global queue, behind whatever the ring is
-    /// given meanwhile. So while many are due, others are not woken before some of them have run.
-    pub(super) fn timers_to_fire(&self) -> usize {
-        (RING / 2).saturating_sub(self.local.len()).max(1)
-    }
-
     /// To the end of the ring, without posting work.
     #[inline]
     pub(super) fn push_back(&mut self, shared: &Shared, task: Runnable) {

@@ -190,7 +190,9 @@ impl Shared {
             while let Some(task) = self.inject.pop() {
                 task.cancel();
             }
-            self.left.fire();
+            while let Some(mut wakes) = self.left.take() {
+                wakes.fire();
+            }
             if !self.claim_idle() {
                 return;
             }

@@ -16,7 +16,8 @@
 //!    adds nothing: the worker itself is about to look there.
 //! 5. Foreign code outside of tasks, which is wakers and subscribers, runs in [`call_foreign`](Worker::call_foreign): it may take its
 //!    time. The worker does not count as searching then, or who posts work meanwhile would rely on it; and the monitor sees a
-//!    poll, of which it frees `runnext`, timers and in the end the whole core.
+//!    poll, of which it frees `runnext`, timers and in the end the whole core. So nothing that others wait for may be in the
+//!    worker's own hands then: of timers and of what the monitor has left it takes one at a time.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +29,7 @@ use super::seat::{Seat, Taker};
 use super::shared::Shared;
 use crate::clock;
 use crate::hook::{self, current};
-use crate::shim::{Arc, yield_now};
+use crate::shim::{Arc, RING, yield_now};
 use crate::task::{self, Outcome, Place, Runnable};
 use crate::wait::wakes::Wakes;
 
@@ -107,9 +108,26 @@ impl Worker {
         if let Some(at) = self.shared.driver.next() {
             let now = Instant::now();
             if at <= now {
-                let most = self.core.borrow().map_or(1, |core| core.timers_to_fire());
-                self.call_foreign(|| self.shared.driver.fire_some(now, most));
+                let mut before = None;
+                let room = || self.room_for_woken(&mut before);
+                let driver = &self.shared.driver;
+                self.call_foreign(|| driver.fire_some(now, task::is_own_waker, room));
             }
+        }
+    }
+
+    /// How many timers are to be fired next. Whom they wake should find room in the ring: what spills from it waits in the global
+    /// queue, behind whatever the ring is given meanwhile. So once it is half full, others are not woken before some have run;
+    /// timers that bring nothing to it are not held up. `before` is how full it was at the last question.
+    fn room_for_woken(&self, before: &mut Option<usize>) -> usize {
+        let Some(core) = self.core.borrow() else {
+            return usize::MAX;
+        };
+        let len = core.local.len();
+        let grew = before.replace(len).is_some_and(|before| len > before);
+        match (RING / 2).saturating_sub(len) {
+            0 if grew => 0,
+            room => room.max(1),
         }
     }
 
@@ -118,7 +136,17 @@ impl Worker {
         self.shared.look_at_sockets(is_time, &mut wakes);
         self.fire(&mut wakes);
         if self.shared.left.is_some() {
-            self.call_foreign(|| self.shared.left.fire());
+            self.fire_left();
+        }
+    }
+
+    #[cold]
+    fn fire_left(&self) {
+        while let Some(mut wakes) = self.shared.left.take() {
+            if self.shared.left.is_some() {
+                self.shared.idle.wake_one();
+            }
+            self.call_foreign(|| wakes.fire());
         }
     }
 

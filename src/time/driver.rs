@@ -65,6 +65,14 @@ impl Action {
         }
     }
 
+    /// Whether it runs nothing but our own code, and not much of that.
+    fn is_quick(&self, is_own: impl Fn(&Waker) -> bool) -> bool {
+        match self {
+            Action::Wake(slot) => slot.is_silent(is_own),
+            Action::Fire(_) => false,
+        }
+    }
+
     fn is_dead(&self) -> bool {
         matches!(self, Action::Fire(fire) if fire.is_dead())
     }
@@ -127,14 +135,20 @@ impl Driver {
 
     /// Fires every timer that is due at `now` and was there at the call; returns the deadline that is then the earliest.
     pub(crate) fn fire_due(&self, now: Instant) -> Option<Instant> {
-        self.fire_some(now, usize::MAX)
+        self.fire_some(now, |_| false, || usize::MAX)
     }
 
-    /// As [`fire_due`](Self::fire_due), about `most` of them at most, the earliest first.
-    pub(crate) fn fire_some(&self, now: Instant, most: usize) -> Option<Instant> {
+    /// As [`fire_due`](Self::fire_due), the earliest first, for as long as there is `room` for some more. `is_own` knows wakers that
+    /// return at once. Any other code may take its time, or wait for what a later timer does: no timer is in our hands then.
+    pub(crate) fn fire_some(
+        &self,
+        now: Instant,
+        is_own: impl Fn(&Waker) -> bool,
+        room: impl FnMut() -> usize,
+    ) -> Option<Instant> {
         let tick = self.tick(now);
         if self.earliest.load(Relaxed) <= tick {
-            self.fire_batches(now, tick, most.div_ceil(BATCH));
+            self.fire_batches(now, tick, is_own, room);
         }
         self.next()
     }
@@ -160,26 +174,24 @@ impl Driver {
     }
 
     #[cold]
-    fn fire_batches(&self, now: Instant, tick: u64, most: usize) {
+    fn fire_batches(
+        &self,
+        now: Instant,
+        tick: u64,
+        is_own: impl Fn(&Waker) -> bool,
+        mut room: impl FnMut() -> usize,
+    ) {
         // What the fired code registers waits for the next call, or a hostile waker could hold the worker here for good.
-        let mut horizon = None;
-        for _ in 0..most {
+        let horizon = self.state.lock().heap.horizon();
+        loop {
             let mut due = [const { None }; BATCH];
-            self.with(|s| {
-                let horizon = *horizon.get_or_insert(s.heap.horizon());
-                for place in &mut due {
-                    *place = s.heap.pop_due(tick, horizon);
-                    if let Some((when, _)) = place {
-                        s.lateness.count_one(tick - *when);
-                    }
-                }
-            });
-            let full = due[BATCH - 1].is_some();
+            let most = room().min(BATCH);
+            self.with(|s| s.take_batch(&mut due[..most], tick, horizon, &is_own));
+            if due[0].is_none() {
+                return;
+            }
             for (due, action) in due.into_iter().flatten() {
                 action.run(self.moment(due), now);
-            }
-            if !full {
-                return;
             }
         }
     }
@@ -368,6 +380,29 @@ impl fmt::Debug for Entry {
 }
 
 impl State {
+    /// What is due, into `places`: quick ones, or a single other one.
+    fn take_batch(
+        &mut self,
+        places: &mut [Option<(u64, Action)>],
+        tick: u64,
+        horizon: u64,
+        is_own: impl Fn(&Waker) -> bool,
+    ) {
+        let mut alone = true;
+        for place in places {
+            let fits = |action: &Action| alone || action.is_quick(&is_own);
+            *place = self.heap.pop_due_if(tick, horizon, fits);
+            let Some((when, action)) = place else {
+                return;
+            };
+            self.lateness.count_one(tick - *when);
+            if !action.is_quick(&is_own) {
+                return;
+            }
+            alone = false;
+        }
+    }
+
     fn gone(&self) -> Look {
         if self.shut { Look::Shut } else { Look::Fired }
     }

@@ -142,10 +142,16 @@ impl<V> Heap<V> {
         Some(value)
     }
 
-    /// Takes out the earliest timer if it is due at `now` and older than `horizon`.
-    pub(crate) fn pop_due(&mut self, now: u64, horizon: u64) -> Option<(u64, V)> {
+    /// Takes out the earliest timer if it is due at `now`, older than `horizon`, and `fits`.
+    pub(crate) fn pop_due_if(
+        &mut self,
+        now: u64,
+        horizon: u64,
+        fits: impl Fn(&V) -> bool,
+    ) -> Option<(u64, V)> {
         let first = self.items.first()?;
-        let due = first.when <= now && self.slots[first.slot as usize].seq < horizon;
+        let slot = &self.slots[first.slot as usize];
+        let due = first.when <= now && slot.seq < horizon && fits(&slot.value);
         due.then(|| self.take_first())
     }
 
@@ -200,9 +206,16 @@ impl<V> Heap<V> {
         if self.stopped > live + KEEP || (live == 0 && self.stopped > 0) {
             self.bury_all();
         }
+        let mut in_a_row = 0;
         while self.items.first().is_some_and(|item| item.slot == STOPPED) {
+            if in_a_row == KEEP && self.stopped > live / 8 {
+                // All at once takes less time than one by one.
+                self.bury_all();
+                break;
+            }
             self.drop_first();
             self.stopped -= 1;
+            in_a_row += 1;
         }
         self.give_back();
     }

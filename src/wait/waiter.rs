@@ -136,6 +136,14 @@ pub(crate) struct Slot {
     pub(crate) note: Option<Box<Waited>>,
 }
 
+impl Slot {
+    /// Whether to wake it calls nothing foreign: no subscriber listens, and `is_own` says so of its waker.
+    pub(crate) fn is_silent(&self, is_own: impl Fn(&Waker) -> bool) -> bool {
+        let told = self.note.is_some() && hook::is_subscribed(hook::READY);
+        !told && self.waker.as_ref().is_none_or(is_own)
+    }
+}
+
 /// A wait, for those who listen to wakes.
 #[derive(Debug)]
 pub(crate) struct Waited {

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 use super::waiter::{Slot, Waited};
-use crate::clock;
+use crate::{clock, hook};
 
 /// Wakers to fire once the lock is gone.
 ///
@@ -113,14 +113,17 @@ impl Wakes {
         self.first.is_none()
     }
 
-    /// Whether firing them calls nothing foreign: nobody listens, and each waker is one that `is_own` says so of.
+    /// Whether firing them calls nothing foreign: no subscriber listens, and each waker is one that `is_own` says so of.
     #[cfg_attr(not(feature = "rt"), allow(dead_code))]
     pub(crate) fn are_silent(&self, is_own: impl Fn(&Waker) -> bool) -> bool {
-        let more: &[Waker] = match &*self.rest {
-            None => &[],
-            Some(Rest::More(more)) if more.notes.is_empty() => &more.wakers,
-            Some(_) => return false,
+        let (more, notes): (&[Waker], _) = match &*self.rest {
+            None => (&[], false),
+            Some(Rest::Note(_)) => (&[], true),
+            Some(Rest::More(more)) => (&more.wakers, !more.notes.is_empty()),
         };
+        if notes && hook::is_subscribed(hook::READY) {
+            return false;
+        }
         self.first.iter().chain(more).all(is_own)
     }
 

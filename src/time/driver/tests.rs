@@ -198,23 +198,53 @@ fn unpark_is_called_for_a_new_earliest_only() {
 }
 
 #[test]
-fn fires_no_more_than_it_is_asked_to_but_for_the_last_batch() {
+fn fires_for_as_long_as_there_is_room() {
     let driver = Driver::new();
     let (a, waker) = alarm();
     let timers = 4 * BATCH as u64;
     let entries: Vec<_> = (1..=timers).map(|n| entry(&driver, n, &waker)).collect();
     let now = driver.at(timers);
-    assert_eq!(driver.fire_some(now, 1), Some(driver.at(1 + BATCH as u64)));
-    assert_eq!(woken(&a), BATCH);
-    let next = driver.fire_some(now, BATCH + 1);
-    assert_eq!(next, Some(driver.at(1 + 3 * BATCH as u64)));
+    let fire = |rooms: &[usize]| {
+        let mut rooms = rooms.iter().copied();
+        let next = driver.fire_some(now, |_| true, || rooms.next().unwrap_or(0));
+        assert_eq!(next.is_none(), driver.timers() == 0);
+        woken(&a)
+    };
+    assert_eq!(fire(&[0]), 0);
+    assert_eq!(fire(&[1]), 1);
+    assert_eq!(fire(&[2, BATCH + 9]), 1 + 2 + BATCH);
     assert_eq!(
-        woken(&a),
-        3 * BATCH,
-        "the earliest, and what is left is still due"
+        driver.next(),
+        Some(driver.at(4 + BATCH as u64)),
+        "the earliest went"
     );
-    assert_eq!(driver.fire_some(now, usize::MAX), None);
-    assert_eq!(woken(&a), 4 * BATCH);
+    assert_eq!(fire(&[usize::MAX; 4]), 4 * BATCH);
+    assert_eq!(driver.next(), None);
+    drop(entries);
+}
+
+/// While code runs that may take its time, no other timer is in the hands of who fires them: another thread can.
+#[test]
+fn a_timer_that_may_take_its_time_is_fired_alone() {
+    let driver = Driver::new();
+    let other = driver.clone();
+    let (late, late_waker) = alarm();
+    let seen = late.clone();
+    let woken_meanwhile = std::sync::Arc::new(AtomicUsize::new(0));
+    let meanwhile = woken_meanwhile.clone();
+    let (_, slow) = alarm_then(move || {
+        other.fire_due(other.at(9));
+        meanwhile.store(woken(&seen), Relaxed);
+    });
+    let foreign = slow.clone();
+    let entries = [entry(&driver, 1, &slow), entry(&driver, 2, &late_waker)];
+    driver.fire_some(
+        driver.at(9),
+        |waker| !waker.will_wake(&foreign),
+        || usize::MAX,
+    );
+    assert_eq!(woken_meanwhile.load(Relaxed), 1, "it was due after it");
+    assert_eq!(woken(&late), 1);
     drop(entries);
 }
 
