@@ -492,17 +492,15 @@ fn long_polls_do_not_make_timers_late() {
 fn ticks_beside(hold: impl Fn(&AtomicBool) + Send + 'static) -> u64 {
     const ENOUGH: u64 = 50;
     let rt = runtime(1);
-    let (stop, ticks) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicU64::new(0)),
-    );
+    let flag = || Arc::new(AtomicBool::new(false));
+    let (stop, holds, ticks) = (flag(), flag(), Arc::new(AtomicU64::new(0)));
     let ticker = rt.go({
-        let (stop, ticks) = (Arc::clone(&stop), Arc::clone(&ticks));
+        let (stop, holds, ticks) = (Arc::clone(&stop), Arc::clone(&holds), Arc::clone(&ticks));
         async move {
             let ticker = gochan::time::Ticker::new(Duration::from_millis(1));
             while !stop.load(SeqCst) {
                 ticker.tick().await;
-                if ticks.fetch_add(1, SeqCst) == ENOUGH {
+                if holds.load(SeqCst) && ticks.fetch_add(1, SeqCst) >= ENOUGH {
                     stop.store(true, SeqCst);
                 }
             }
@@ -510,9 +508,9 @@ fn ticks_beside(hold: impl Fn(&AtomicBool) + Send + 'static) -> u64 {
     });
     let (held, during) = (Arc::clone(&stop), Arc::clone(&ticks));
     let before = rt.go(async move {
-        let before = during.load(SeqCst);
+        holds.store(true, SeqCst);
         hold(&held);
-        during.load(SeqCst) - before
+        during.load(SeqCst)
     });
     let during = before.wait().unwrap();
     stop.store(true, SeqCst);
